@@ -1,0 +1,35 @@
+"""What a model file says of itself, in its `metadata_props`."""
+
+import json
+import platform
+from importlib.metadata import version
+
+import onnx
+
+from mnistsum_export.parity import Parity
+from mnistsum_runtime import __version__, contract
+from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+
+
+def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, parity: Parity) -> bytes:
+    """The bytes that ship: the model with its description and the parity receipt. `model` itself stays as it is."""
+    operation = checkpoint.network.operation
+    versions = {"mnistsum": __version__, "python": platform.python_version()}
+    versions |= {package: version(package) for package in ("torch", "onnx", "onnxruntime")}
+    described = onnx.ModelProto()
+    described.CopyFrom(model)
+    onnx.helper.set_model_props(
+        described,
+        {
+            contract.META_OPERATION: operation.name,
+            contract.META_CLASSES: json.dumps(list(operation.classes)),
+            contract.META_INPUT: contract.INPUT_DESCRIPTION,
+            contract.META_OPSET: str(opset),
+            contract.META_CHECKPOINT: tensor_hash(checkpoint.network.state_dict()),
+            contract.META_VERSIONS: json.dumps(versions),
+            contract.META_ACCURACY: json.dumps(checkpoint.facts.get("accuracy", {})),
+            contract.META_PARITY: parity.to_json(),
+        },
+    )
+    content: bytes = described.SerializeToString(deterministic=True)
+    return content

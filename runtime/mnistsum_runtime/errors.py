@@ -1,0 +1,39 @@
+"""The errors that mnistsum raises on purpose. Each message is one line: what was found, expected, and what to do."""
+
+
+class MnistsumError(Exception):
+    """Base of all; `exit_code` is what a command ends with when the error reaches its rim."""
+
+    exit_code = 1
+
+
+class PictureError(MnistsumError):
+    """A picture that gives no answer."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        """Keep the machine-readable kind beside the sentence.
+
+        Args:
+            kind: `not_found`, `not_readable`, `empty`, `not_a_picture`, `truncated`, `too_large`, `bad_array` or
+                `no_digit`.
+            message: One line for people.
+        """
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+class WorkError(MnistsumError):
+    """The work itself failed: parity not reached, a file that cannot be written, data that cannot be had."""
+
+
+class CallError(MnistsumError, ValueError):
+    """The call was wrong: a number out of range, an unknown opset, an extra that is not installed."""
+
+    exit_code = 2
+
+
+class ModelError(MnistsumError):
+    """The model file is missing, damaged, or does not carry the contract."""
+
+    exit_code = 3

@@ -1,0 +1,105 @@
+"""Checkpoints: safetensors, so that reading one never runs code; one metadata entry says what network it is."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_train.network import TwoInputNetwork
+
+METADATA_KEY = "mnistsum"
+"""The single entry of the file's metadata. One, since safetensors does not keep the order of several."""
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained network and what is known about it."""
+
+    network: TwoInputNetwork
+    """In evaluation mode, on the CPU."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the training says of itself: seed, epochs, accuracy on the test set, versions. Plain JSON values."""
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            WorkError: `path` cannot be written.
+        """
+        network = self.network
+        description = {
+            "format": FORMAT,
+            "operation": network.operation.name,
+            "widths": list(network.widths),
+            "dense": network.digit_head.in_features,
+            "facts": self.facts,
+        }
+        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        write_atomically(path, save(tensors, {METADATA_KEY: json.dumps(description)}))
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read a file written by `save`.
+
+        Raises:
+            ModelError: Missing, damaged, a pickle, or not this network's tensors.
+        """
+        tensors, description = read_safetensors(path)
+        try:
+            operation = OPERATIONS[description["operation"]]
+            network = TwoInputNetwork(operation, tuple(description["widths"]), description["dense"])
+            network.load_state_dict(tensors)
+            facts = dict(description["facts"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{path} is a safetensors file but not a mnistsum checkpoint ({_one_line(error)}): "
+                "make one with mnistsum-train"
+            ) from error
+        return cls(network.eval(), facts)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read the tensors and the JSON description of a file that this package wrote.
+
+    Raises:
+        ModelError: Missing, damaged, a pickle, or without the description.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(metadata[METADATA_KEY])
+        if description["format"] != FORMAT:
+            raise ValueError(f"format {description['format']}, expected {FORMAT}")
+    except FileNotFoundError as error:
+        raise ModelError(f"no checkpoint at {path}: make one with mnistsum-train") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} is not a mnistsum checkpoint ({_one_line(error)}): expected a .safetensors file from "
+            "mnistsum-train; pickled checkpoints are never loaded"
+        ) from error
+    return tensors, description
+
+
+def tensor_hash(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256, as hex, over name, dtype, shape and little-endian bytes of every tensor, in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

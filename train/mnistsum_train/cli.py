@@ -1,0 +1,121 @@
+"""`mnistsum-train`: options, progress, and nothing else."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Never
+
+import click
+
+from mnistsum_runtime import __version__
+from mnistsum_runtime.command import require_extra, run_command
+from mnistsum_runtime.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from mnistsum_train.training import EpochMetrics, Recipe, StepMetrics
+
+
+@click.command("mnistsum-train", context_settings={"show_default": True, "max_content_width": 100})
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder.  [default: runs/<operation>]")
+@click.option("--operation", type=click.Choice(list(OPERATIONS)), default="sum", help="What the second output learns.")
+@click.option("--epochs", type=click.IntRange(1), default=20, help="Passes over the training pictures.")
+@click.option("--batch-size", type=click.IntRange(2), default=128, help="Pictures a step.")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.01, help="Peak learning rate.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Same seed, same machine: same weights.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: CUDA if there is one."
+)
+@click.option("--limit", type=click.IntRange(2), help="Train on this many pictures only, for a quick look.")
+@click.option("--resume", is_flag=True, help="Go on after the last epoch that --out has finished.")
+@click.version_option(__version__)
+def command(
+    out: Path | None,
+    operation: str,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    seed: int,
+    device: str,
+    limit: int | None,
+    resume: bool,
+) -> None:
+    """Train the two-input network on MNIST.
+
+    Writes checkpoint.safetensors, metrics.jsonl (an epoch a line), report.json and pictures (learning curves, confusion
+    matrices, worst mistakes) to the output folder, and prints the accuracy on the test set.
+    """
+    require_extra("train", "torch", "torchvision", "safetensors", "matplotlib", "tqdm")
+    from mnistsum_train.device import choose_device
+    from mnistsum_train.report import format_table
+    from mnistsum_train.run import run_training
+    from mnistsum_train.training import Recipe
+
+    recipe = Recipe(operation=operation, epochs=epochs, batch_size=batch_size, learning_rate=lr, seed=seed)
+    out = out or Path("runs") / operation
+    progress = Progress(recipe)
+    report = run_training(
+        recipe,
+        out,
+        choose_device(device),
+        limit=limit,
+        resume=resume,
+        on_start=progress.start,
+        on_step=progress.step,
+        on_epoch=progress.epoch,
+    )
+    progress.close()
+    click.echo(f"{report.parameters:,} parameters, {report.training_seconds:.0f} s of training -> {out}", err=True)
+    click.echo(format_table(report.test, operation))
+
+
+class Progress:
+    """One bar over all steps on a terminal, and a plain line an epoch; all on standard error."""
+
+    def __init__(self, recipe: "Recipe") -> None:
+        """Take from the recipe how much there is to do."""
+        self._recipe = recipe
+        self._bar: tqdm[Never] | None = None
+
+    def start(self, pictures: int) -> None:
+        """Say what will be done."""
+        recipe = self._recipe
+        click.echo(
+            f"{recipe.operation}: {pictures:,} pictures, {recipe.epochs} epochs, batches of {recipe.batch_size}, "
+            f"seed {recipe.seed}",
+            err=True,
+        )
+
+    def step(self, step: int, steps: int, metrics: "StepMetrics") -> None:
+        """Move the bar. It begins at the first step of this process, so that time left is right after a resume."""
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=steps, initial=step - 1, unit="step", dynamic_ncols=True, disable=None)
+        self._bar.set_postfix_str(
+            f"loss {metrics.digit_loss + metrics.value_loss:.3f}, digit {metrics.digit_accuracy:.1%}, "
+            f"{self._recipe.operation} {metrics.value_accuracy:.1%}",
+            refresh=False,
+        )
+        self._bar.update()
+
+    def epoch(self, history: "list[EpochMetrics]") -> None:
+        """A line that stays, on a terminal above the bar."""
+        last = history[-1]
+        line = (
+            f"epoch {last.epoch}/{self._recipe.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, validation "
+            f"digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
+            f"both {last.validation_both:.2%}, {last.seconds:.1f} s"
+        )
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(line, err=True)
+
+    def close(self) -> None:
+        """Leave the terminal clean."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def main() -> None:
+    """Entry point."""
+    run_command(command)

@@ -1,0 +1,110 @@
+"""MNIST as two tensors a part, and the second input: a number 0..9 drawn anew for every image in every epoch."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mnistsum_runtime.contract import NUMBERS
+from mnistsum_runtime.errors import WorkError
+from mnistsum_train.torchvision_import import import_torchvision
+
+VALIDATION_STRIDE = 12
+"""Every twelfth training image, in label order, is validation: 5,000 of 60,000, each digit in its own share."""
+SPLIT_SEED = 0
+"""Fixes the split, whatever the seed of the training: figures of different runs stay comparable."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some labelled pictures."""
+
+    images: torch.Tensor
+    """uint8 [n, 1, 28, 28], 0 ground to 255 ink."""
+    labels: torch.Tensor
+    """int64 [n], the digit 0..9."""
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.labels)
+
+    def first(self, count: int | None) -> "Part":
+        """The first `count` pictures, or all."""
+        return self if count is None else Part(self.images[:count], self.labels[:count])
+
+    def to(self, device: torch.device) -> "Part":
+        """The same pictures on another device."""
+        return Part(self.images.to(device), self.labels.to(device))
+
+
+def data_folder() -> Path:
+    """The folder above `MNIST/raw`: the checkout's own in a checkout, else the user's cache folder."""
+    checkout = Path(__file__).parents[2] / "artifacts" / "data"
+    if (checkout / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").exists():
+        return checkout
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "mnistsum"
+
+
+def load_mnist(train: bool, root: Path | None = None) -> Part:
+    """Read one official half of MNIST, verified by torchvision's MD5 table; downloads only what is not there.
+
+    Args:
+        train: The 60,000 training pictures, else the 10,000 test pictures.
+        root: The folder above `MNIST/raw`; by default `data_folder()`.
+
+    Raises:
+        WorkError: The files are not there and cannot be downloaded, or are damaged.
+    """
+    root = root or data_folder()
+    import_torchvision()
+    from torchvision.datasets import MNIST
+
+    try:
+        # torchvision prints what it downloads; a command's standard output holds results only.
+        with contextlib.redirect_stdout(None):
+            data = MNIST(root, train=train, download=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise WorkError(
+            f"MNIST is not readable in {root} and could not be downloaded ({reason}): put the four official .gz files "
+            f"into {root / 'MNIST' / 'raw'}, delete any damaged file there, and run again"
+        ) from error
+    return Part(data.data.unsqueeze(1), data.targets)
+
+
+def split_validation(part: Part) -> tuple[Part, Part]:
+    """Split off the validation part: fixed, stratified, one picture in twelve.
+
+    Returns:
+        (training, validation); of the 60,000 official pictures 55,000 and 5,000. Training is in a fixed random
+        order, so that its first n pictures are a fair sample.
+    """
+    order = torch.randperm(len(part), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    by_label = order[part.labels[order].argsort(stable=True)]
+    held_out = torch.zeros(len(part), dtype=torch.bool)
+    held_out[by_label[::VALIDATION_STRIDE]] = True
+    training, validation = order[~held_out[order]], order[held_out[order]]
+    return (
+        Part(part.images[training], part.labels[training]),
+        Part(part.images[validation], part.labels[validation]),
+    )
+
+
+def draw_numbers(count: int, per_image: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw the second input: independent and uniform over 0..9.
+
+    Returns:
+        int64 [count, per_image].
+    """
+    return torch.randint(NUMBERS, (count, per_image), generator=generator)
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """The source of every random choice of one epoch.
+
+    It depends on nothing but (seed, epoch), so a resumed run draws what the uninterrupted one would have drawn.
+    """
+    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)

@@ -1,0 +1,84 @@
+"""The two-input network: three convolution blocks, flattened, joined with the one-hot number, two heads."""
+
+import torch
+from torch import nn
+
+from mnistsum_runtime.contract import NUMBERS
+from mnistsum_runtime.operations import Operation
+
+MEAN, STD = 0.1307, 0.3081
+"""Of MNIST's training pixels in 0..1. Inside the network, so that the exported graph takes plain 0..1 pictures."""
+
+WIDTHS = (24, 48, 96)
+"""Channels of the three blocks."""
+DENSE = 128
+"""Units of the dense layer in front of the heads."""
+
+
+class ConvolutionBlock(nn.Sequential):
+    """Twice 3x3 convolution, batch normalisation, ReLU.
+
+    Two small kernels a block beat one large one at the same cost (train/README.md). The second is unpadded, in the
+    first two blocks the first as well: MNIST's rim is empty, and unpadded is cheaper.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, padding: int) -> None:
+        """Args: channels in and out; `padding` of the first convolution in pixels, the second has none."""
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 3, padding=padding, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(),
+            nn.Conv2d(channels_out, channels_out, 3, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(),
+        )
+
+
+class TwoInputNetwork(nn.Module):
+    """A picture and a number in, logits of the digit and of the operation's value out.
+
+    Side of the feature maps: 28 -> 24 -> pool 12 -> 8 -> pool 4 -> 2, then 2 x 2 x widths[2] features.
+    """
+
+    def __init__(self, operation: Operation, widths: tuple[int, int, int] = WIDTHS, dense: int = DENSE) -> None:
+        """Build an untrained network for `operation`, with so many channels a block and units in the dense layer."""
+        super().__init__()
+        self.operation = operation
+        self.widths = widths
+        self.convolutions = nn.Sequential(
+            ConvolutionBlock(1, widths[0], padding=0),
+            nn.MaxPool2d(2),
+            ConvolutionBlock(widths[0], widths[1], padding=0),
+            nn.MaxPool2d(2),
+            ConvolutionBlock(widths[1], widths[2], padding=1),
+            nn.Flatten(),
+        )
+        self.dense = nn.Sequential(nn.Linear(4 * widths[2] + NUMBERS, dense), nn.ReLU())
+        self.digit_head = nn.Linear(dense, NUMBERS)
+        self.value_head = nn.Linear(dense, len(operation.classes))
+
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, 4 * widths[2]]."""
+        features: torch.Tensor = self.convolutions((image - MEAN) / STD)
+        return features
+
+    def heads(self, features: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features [batch, 4 * widths[2]] and one-hot number [batch, 10] -> logits [batch, 10] and [batch, classes]."""
+        hidden = self.dense(torch.cat([features, number], dim=1))
+        return self.digit_head(hidden), self.value_head(hidden)
+
+    def forward(self, image: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Answer a batch.
+
+        Args:
+            image: float [batch, 1, 28, 28], ink intensity 0..1, light ink on dark ground.
+            number: float [batch, 10], one-hot.
+
+        Returns:
+            Logits of the digit [batch, 10] and of the operation's value [batch, len(operation.classes)].
+        """
+        return self.heads(self.features(image), number)
+
+    def parameter_count(self) -> int:
+        """Trained parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())

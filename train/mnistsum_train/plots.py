@@ -1,0 +1,138 @@
+"""The pictures of a report: learning curves, confusion matrices, the worst mistakes."""
+
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from mnistsum_runtime.contract import NUMBERS
+from mnistsum_runtime.operations import Operation
+from mnistsum_train.data import Part
+from mnistsum_train.evaluation import Answers
+from mnistsum_train.training import EpochMetrics
+
+mpl.use("agg")
+
+SHEET_COLUMNS, SHEET_ROWS = 8, 5
+
+
+def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
+    """PNG: both losses (left) and both error rates (right) over the epochs, training and validation."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    loss, error = figure.subplots(1, 2)
+    epochs = [metrics.epoch for metrics in history]
+    for head, name, colour in (("digit", "digit", "tab:blue"), ("value", operation.name, "tab:orange")):
+        for source, prefix, style in (("training", "", ":"), ("validation", "validation_", "-")):
+            losses = [getattr(metrics, f"{prefix}{head}_loss") for metrics in history]
+            accuracy = f"{prefix}{head}" + ("" if prefix else "_accuracy")
+            errors = [100 * (1 - getattr(metrics, accuracy)) for metrics in history]
+            label = f"{name}, {source}"
+            loss.plot(epochs, losses, style, color=colour, label=label, marker=".")
+            error.plot(epochs, errors, style, color=colour, label=label, marker=".")
+    loss.set(title="Loss (cross-entropy)", xlabel="epoch", yscale="log")
+    error.set(title="Error: 100 % - accuracy", xlabel="epoch", ylabel="%", yscale="log")
+    error.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    error.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[-1] in "25" else "")
+    for axes in (loss, error):
+        axes.grid(which="both", alpha=0.3)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    figure.suptitle("Training is measured under augmentation, validation on plain pictures with averaged weights")
+    return _png(figure)
+
+
+def confusion_matrix(answered: np.ndarray, truth: np.ndarray, names: list[int], title: str) -> bytes:
+    """PNG: how often each true class (row) was answered as which (column).
+
+    Args:
+        answered: int [n], class indices.
+        truth: int [n], class indices.
+        names: What each class stands for.
+        title: Above the matrix.
+    """
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (truth, answered), 1)
+    figure = Figure(figsize=(2.5 + 0.42 * len(names), 2.2 + 0.38 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    mistakes = counts.astype(float)
+    np.fill_diagonal(mistakes, np.nan)
+    image = axes.imshow(np.ma.masked_invalid(mistakes), cmap="Reds", vmin=0, vmax=max(1, np.nanmax(mistakes)))
+    size = 8 if len(names) <= NUMBERS else 5.5
+    for row, column in np.argwhere(counts > 0):
+        bold = "bold" if row == column else "normal"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, weight=bold)
+    axes.set(xlabel="answered", ylabel="true", xticks=range(len(names)), yticks=range(len(names)))
+    axes.set_xticklabels([str(name) for name in names], fontsize=size + 1)
+    axes.set_yticklabels([str(name) for name in names], fontsize=size + 1)
+    figure.colorbar(image, label="mistakes (the diagonal is right)", shrink=0.7)
+    axes.set_title(title)
+    return _png(figure)
+
+
+def worst_mistakes(answers: Answers, test: Part, operation: Operation) -> bytes:
+    """PNG: the pictures whose true digit got the least probability, with what the network said.
+
+    A digit's probability is its mean over the ten numbers; the second output is shown for the number with which it
+    was most wrong.
+    """
+    table = torch.tensor(operation.class_table())
+    labels = test.labels
+    digit_probability = answers.digit.softmax(-1).mean(1)
+    order = digit_probability[torch.arange(len(labels)), labels].argsort()
+    value_truth = table[labels]
+    value_probability = answers.value.softmax(-1).gather(2, value_truth[..., None])[..., 0]
+    figure = Figure(figsize=(1.55 * SHEET_COLUMNS, 2.15 * SHEET_ROWS), layout="constrained")
+    panels = figure.subplots(SHEET_ROWS, SHEET_COLUMNS).flat
+    for axes in panels:
+        axes.axis("off")
+    for axes, index in zip(panels, order[: SHEET_COLUMNS * SHEET_ROWS].tolist(), strict=False):
+        number = int(value_probability[index].argmin())
+        said = int(digit_probability[index].argmax())
+        value = operation.classes[int(answers.value[index, number].argmax())]
+        truth, right = int(labels[index]), operation.function(int(labels[index]), number)
+        axes.imshow(test.images[index, 0], cmap="gray_r")
+        axes.set_title(
+            f"true {truth}, said {said} ({100 * digit_probability[index, said]:.0f} %)\n"
+            f"{truth} {operation.symbol} {number} = {right}, said {value}",
+            fontsize=7.5,
+            color="black" if said == truth and value == right else "tab:red",
+        )
+    figure.suptitle(
+        "The worst of the test set: least probability on the true digit (red: an answer is wrong). "
+        "The second line is the number with which it is most wrong",
+        fontsize=9,
+    )
+    return _png(figure)
+
+
+def report_pictures(
+    history: list[EpochMetrics], answers: Answers, test: Part, operation: Operation
+) -> dict[str, bytes]:
+    """All pictures of a report, by file name."""
+    numbers = answers.digit.shape[1]
+    digit_truth = test.labels.repeat_interleave(numbers).numpy()
+    value_truth = torch.tensor(operation.class_table())[test.labels].flatten().numpy()
+    pairs = f"{len(digit_truth):,} test pairs"
+    return {
+        "learning_curves.png": learning_curves(history, operation),
+        "confusion_digit.png": confusion_matrix(
+            answers.digit.argmax(-1).flatten().numpy(), digit_truth, list(range(NUMBERS)), f"digit, {pairs}"
+        ),
+        f"confusion_{operation.name}.png": confusion_matrix(
+            answers.value.argmax(-1).flatten().numpy(),
+            value_truth,
+            list(operation.classes),
+            f"{operation.name}, {pairs}",
+        ),
+        "worst_mistakes.png": worst_mistakes(answers, test, operation),
+    }
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = BytesIO()
+    options: dict[str, Any] = {"format": "png", "dpi": 110, "metadata": {"Software": None}}
+    figure.savefig(buffer, **options)
+    return buffer.getvalue()

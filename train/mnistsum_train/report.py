@@ -1,0 +1,101 @@
+"""What a finished training says of itself: `report.json`, and the same as a table for people."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnistsum_runtime import __version__
+from mnistsum_train.device import has_fast_bfloat16
+from mnistsum_train.evaluation import Evaluation
+from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.training import EpochMetrics, Recipe
+
+
+@dataclass(frozen=True)
+class Report:
+    """The content of `report.json`."""
+
+    recipe: Recipe
+    parameters: int
+    """Trained parameters of the network."""
+    training_images: int
+    training_seconds: float
+    """Wall-clock time of all epochs, their validation included."""
+    machine: dict[str, Any]
+    """Processor, cores, device and precision: the figures belong to them."""
+    versions: dict[str, str]
+    validation: EpochMetrics
+    """The last epoch's."""
+    test: Evaluation
+    """All test images x all ten numbers, read once, after training."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def make_report(
+    recipe: Recipe,
+    network: TwoInputNetwork,
+    device: torch.device,
+    training_images: int,
+    history: list[EpochMetrics],
+    test: Evaluation,
+) -> Report:
+    """Gather everything that the report says."""
+    return Report(
+        recipe=recipe,
+        parameters=network.parameter_count(),
+        training_images=training_images,
+        training_seconds=round(sum(metrics.seconds for metrics in history), 1),
+        machine={
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+            "cores": os.cpu_count(),
+            "precision": "bfloat16" if has_fast_bfloat16(device) else "float32",
+        },
+        versions=tool_versions("torch", "torchvision"),
+        validation=history[-1],
+        test=test,
+    )
+
+
+def tool_versions(*packages: str) -> dict[str, str]:
+    """The versions of mnistsum, Python and `packages`."""
+    return {
+        "mnistsum": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def format_table(evaluation: Evaluation, operation_name: str) -> str:
+    """The evaluation as lines for a terminal."""
+    percent = "{:.2f} %".format
+    rows = [
+        ("digit right", percent(100 * evaluation.digit)),
+        (f"{operation_name} right", percent(100 * evaluation.value)),
+        ("both right", percent(100 * evaluation.both)),
+        ("heads agree", percent(100 * evaluation.agree)),
+        ("calibration error, digit", percent(100 * evaluation.digit_calibration_error)),
+        (f"calibration error, {operation_name}", percent(100 * evaluation.value_calibration_error)),
+    ]
+    lines = [f"{evaluation.pairs:,} test pairs"] + [f"  {name:<28}{value:>9}" for name, value in rows]
+    lines.append("  both right     " + "".join(f"{i:>8}" for i in range(10)))
+    for name, values in (("of each digit", evaluation.per_digit), ("of each number", evaluation.per_number)):
+        lines.append(f"  {name:<15}" + "".join(f"{100 * value:>8.2f}" for value in values))
+    return "\n".join(lines)
+
+
+def _processor() -> str:
+    """The processor's own name where the system tells it (Linux), else the architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,112 @@
+"""One training from the data to the output folder: read as a table of contents."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.errors import WorkError
+from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.data import load_mnist, split_validation
+from mnistsum_train.evaluation import answer_all_pairs, evaluate
+from mnistsum_train.plots import report_pictures
+from mnistsum_train.report import Report, make_report
+from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, Recipe, train
+
+STATE_FILE = "state.safetensors"
+"""What `--resume` goes on from, beside the results in the output folder."""
+
+
+def run_training(
+    recipe: Recipe,
+    out: Path,
+    device: torch.device,
+    *,
+    limit: int | None = None,
+    resume: bool = False,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_step: OnStep = lambda *_: None,
+    on_epoch: OnEpoch = lambda _: None,
+) -> Report:
+    """Train, evaluate once on the test set, and fill the output folder.
+
+    Args:
+        recipe: Decides the weights.
+        out: Made if it is not there. Gets `checkpoint.safetensors`, `metrics.jsonl`, `report.json` and PNGs.
+        device: Where to train; the evaluation always runs in float32 on the CPU.
+        limit: Use this many training pictures only.
+        resume: Go on after the last finished epoch that `out` holds.
+        on_start: Called with the number of training pictures.
+        on_step: See `train`.
+        on_epoch: See `train`.
+
+    Raises:
+        WorkError: Data not to be had, or `out` not writable.
+        CallError: What `out` holds is of another recipe.
+    """
+    make_folder(out)
+    training, validation = split_validation(load_mnist(train=True))
+    training = training.first(limit)
+    on_start(len(training))
+
+    def epoch_done(history: list[EpochMetrics]) -> None:
+        write_metrics(history, out)
+        on_epoch(history)
+
+    network, history = train(
+        recipe,
+        training,
+        validation,
+        device,
+        out / STATE_FILE,
+        resume=resume,
+        on_step=on_step,
+        on_epoch=epoch_done,
+    )
+    write_metrics(history, out)
+    test = load_mnist(train=False)
+    answers = answer_all_pairs(network, test.images)
+    report = make_report(
+        recipe, network, device, len(training), history, evaluate(answers, test.labels, network.operation)
+    )
+    facts = {"accuracy": accuracy(report), "recipe": asdict(recipe), "versions": report.versions}
+    Checkpoint(network, facts).save(out / "checkpoint.safetensors")
+    for name, picture in report_pictures(history, answers, test, network.operation).items():
+        write_atomically(out / name, picture)
+    write_atomically(out / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
+    return report
+
+
+def accuracy(report: Report) -> dict[str, float]:
+    """What a model file says of its accuracy: fractions over all test pairs."""
+    test = report.test
+    return {
+        "pairs": test.pairs,
+        "digit": test.digit,
+        report.recipe.operation: test.value,
+        "both": test.both,
+        "heads_agree": test.agree,
+    }
+
+
+def write_metrics(history: list[EpochMetrics], out: Path) -> None:
+    """Write `metrics.jsonl`, one JSON object a line for each epoch."""
+    write_atomically(out / "metrics.jsonl", "".join(json.dumps(asdict(line)) + "\n" for line in history).encode())
+
+
+def make_folder(folder: Path) -> None:
+    """Make the output folder and find out now, not after the training, whether it can be written.
+
+    Raises:
+        WorkError: It cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkError(f"cannot make the output folder {folder}: {error.strerror}") from error
+    probe = folder / ".writable"
+    write_atomically(probe, b"")
+    probe.unlink()

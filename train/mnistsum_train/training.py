@@ -1,0 +1,301 @@
+"""The training, read from top to bottom in the order in which it runs."""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch.nn import functional as F
+
+from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.contract import NUMBERS
+from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_train.augmentation import augment
+from mnistsum_train.checkpoint import FORMAT, METADATA_KEY, read_safetensors
+from mnistsum_train.data import Part, draw_numbers, epoch_generator
+from mnistsum_train.device import has_fast_bfloat16
+from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
+from mnistsum_train.network import TwoInputNetwork
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights. Defaults were chosen on the validation part; train/README.md has the table."""
+
+    operation: str = "sum"
+    """Name of the second output's operation."""
+    epochs: int = 20
+    """Passes over the training part."""
+    batch_size: int = 128
+    """Pictures a step; 256 needs more epochs for the same accuracy."""
+    learning_rate: float = 0.01
+    """Peak of the one-cycle schedule."""
+    seed: int = 0
+    """Of the first weights, the order, the augmentation and the numbers."""
+    numbers_per_image: int = 4
+    """Numbers drawn for a picture in a step. The convolutions do not see them, so more cost almost nothing."""
+    weight_decay: float = 0.01
+    """AdamW's own default."""
+    warm_up: float = 0.25
+    """Share of the steps in which the learning rate rises."""
+    averaging: float = 0.998
+    """Decay a step of the exponential moving average of the weights: the last epoch's 430 steps, roughly."""
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One line of `metrics.jsonl`. Training figures are those seen under augmentation while the weights moved."""
+
+    epoch: int
+    """From 1."""
+    digit_loss: float
+    value_loss: float
+    digit_accuracy: float
+    value_accuracy: float
+    validation_digit_loss: float
+    validation_value_loss: float
+    validation_digit: float
+    validation_value: float
+    validation_both: float
+    validation_agree: float
+    seconds: float
+    """Wall-clock time of the epoch, its validation included."""
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """What one step tells a progress bar."""
+
+    digit_loss: float
+    value_loss: float
+    digit_accuracy: float
+    value_accuracy: float
+
+
+OnStep = Callable[[int, int, StepMetrics], None]
+OnEpoch = Callable[[list[EpochMetrics]], None]
+
+
+@dataclass
+class Trainer:
+    """Everything that changes while training, and so everything that a resumed run needs."""
+
+    network: TwoInputNetwork
+    """What the optimiser moves."""
+    average: TwoInputNetwork
+    """Moving average of its weights and batch statistics: what is validated and saved."""
+    optimizer: torch.optim.AdamW
+    history: list[EpochMetrics]
+    """One entry for each finished epoch."""
+
+
+def train(
+    recipe: Recipe,
+    training: Part,
+    validation: Part,
+    device: torch.device,
+    state_file: Path,
+    *,
+    resume: bool,
+    on_step: OnStep,
+    on_epoch: OnEpoch,
+) -> tuple[TwoInputNetwork, list[EpochMetrics]]:
+    """Train from the first epoch, or from the one after the last that `state_file` has.
+
+    Args:
+        recipe: Decides the weights, together with the pictures, the machine and torch's version.
+        training: Pictures to learn from.
+        validation: Pictures to measure on after each epoch.
+        device: Where to compute.
+        state_file: Written after every epoch, whole or not at all.
+        resume: Go on from `state_file` if it is there.
+        on_step: Called after every step with its number from 1, the number of all steps, and its metrics.
+        on_epoch: Called after every epoch with the metrics of all epochs so far, also of those before a resume.
+
+    Returns:
+        The averaged network, on the CPU, and the metrics of all epochs, also of those before a resume.
+
+    Raises:
+        CallError: `state_file` is of another recipe or other pictures.
+    """
+    torch.use_deterministic_algorithms(True)
+    trainer = new_trainer(recipe, device)
+    identity = {"recipe": asdict(recipe), "pictures": len(training), "device": device.type}
+    if resume and state_file.exists():
+        load_state(trainer, state_file, identity)
+    training, validation = training.to(device), validation.to(device)
+    for epoch in range(len(trainer.history) + 1, recipe.epochs + 1):
+        start = time.perf_counter()
+        seen = run_epoch(trainer, recipe, training, epoch, on_step)
+        metrics = validate(trainer, validation, epoch, seen, time.perf_counter() - start)
+        trainer.history.append(metrics)
+        save_state(trainer, state_file, identity)
+        on_epoch(trainer.history)
+    return trainer.average.cpu().eval(), trainer.history
+
+
+def new_trainer(recipe: Recipe, device: torch.device) -> Trainer:
+    """Seeded first weights, their average, and the optimiser."""
+    torch.manual_seed(recipe.seed)
+    operation = OPERATIONS[recipe.operation]
+    network = TwoInputNetwork(operation)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network)
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return Trainer(network, average, optimizer, [])
+
+
+def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_step: OnStep) -> StepMetrics:
+    """One pass over the training part in an order of its own; returns the means over its steps."""
+    generator = epoch_generator(recipe.seed, epoch)
+    order = torch.randperm(len(training), generator=generator).to(training.labels.device)
+    batches = torch.split(order, recipe.batch_size)
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches = batches[:-1]  # Batch normalisation cannot learn from a single picture.
+    steps = len(batches) * recipe.epochs
+    trainer.network.train()
+    seen: list[StepMetrics] = []
+    for index, batch in enumerate(batches):
+        step = (epoch - 1) * len(batches) + index
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
+        metrics = train_step(trainer, recipe, training.images[batch], training.labels[batch], generator)
+        update_average(trainer, min(recipe.averaging, (1 + step) / (10 + step)))
+        seen.append(metrics)
+        on_step(step + 1, steps, metrics)
+    return StepMetrics(*(sum(column) / len(seen) for column in zip(*(_values(s) for s in seen), strict=True)))
+
+
+def one_cycle(progress: float, peak: float, warm_up: float) -> float:
+    """Learning rate of the one-cycle policy: a cosine up from a 25th of the peak, then a cosine down to zero.
+
+    Smith and Topin, "Super-Convergence", 2018, with the cosines that fastai introduced.
+
+    Args:
+        progress: Share of all steps done, 0..1.
+        peak: The highest rate.
+        warm_up: The share at which it is reached.
+    """
+    if progress < warm_up:
+        low = peak / 25
+        return low + (peak - low) * (1 - cos(pi * progress / warm_up)) / 2
+    return peak * (1 + cos(pi * (progress - warm_up) / (1 - warm_up))) / 2
+
+
+def train_step(
+    trainer: Trainer, recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
+) -> StepMetrics:
+    """Augment, draw the numbers, forward, loss = digit loss + value loss, backward, step.
+
+    Args:
+        trainer: Its network and optimiser move.
+        recipe: For `numbers_per_image`.
+        images: uint8 [batch, 1, 28, 28].
+        labels: int64 [batch].
+        generator: Source of the augmentation and of the numbers.
+    """
+    device = labels.device
+    pictures = augment(images.float() / 255, generator).contiguous(memory_format=torch.channels_last)
+    numbers = draw_numbers(len(labels), recipe.numbers_per_image, generator).to(device)
+    table = torch.tensor(trainer.network.operation.class_table(), device=device)
+    digit_truth = labels.repeat_interleave(recipe.numbers_per_image)
+    value_truth = table[digit_truth, numbers.flatten()]
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+        features = trainer.network.features(pictures).repeat_interleave(recipe.numbers_per_image, dim=0)
+        digit, value = trainer.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
+    digit_loss = F.cross_entropy(digit.float(), digit_truth)
+    value_loss = F.cross_entropy(value.float(), value_truth)
+    trainer.optimizer.zero_grad(set_to_none=True)
+    (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
+    trainer.optimizer.step()
+    return StepMetrics(
+        digit_loss.item(),
+        value_loss.item(),
+        (digit.argmax(1) == digit_truth).float().mean().item(),
+        (value.argmax(1) == value_truth).float().mean().item(),
+    )
+
+
+@torch.no_grad()
+def update_average(trainer: Trainer, decay: float) -> None:
+    """Move the averaged weights and batch statistics towards the current ones."""
+    averaged, current = trainer.average.state_dict().values(), trainer.network.state_dict().values()
+    floats = [(a, c) for a, c in zip(averaged, current, strict=True) if a.is_floating_point()]
+    torch._foreach_lerp_([a for a, _ in floats], [c for _, c in floats], 1 - decay)
+
+
+def validate(
+    trainer: Trainer, validation: Part, epoch: int, seen: StepMetrics, training_seconds: float
+) -> EpochMetrics:
+    """Measure the averaged network on the validation part x all ten numbers."""
+    start = time.perf_counter()
+    operation = trainer.network.operation
+    answers = answer_all_pairs(trainer.average, validation.images)
+    result: Evaluation = evaluate(answers, validation.labels, operation)
+    labels = validation.labels.cpu()
+    value_truth = torch.tensor(operation.class_table())[labels]
+    return EpochMetrics(
+        epoch=epoch,
+        **asdict(seen),
+        validation_digit_loss=F.cross_entropy(answers.digit.flatten(0, 1), labels.repeat_interleave(NUMBERS)).item(),
+        validation_value_loss=F.cross_entropy(answers.value.flatten(0, 1), value_truth.flatten()).item(),
+        validation_digit=result.digit,
+        validation_value=result.value,
+        validation_both=result.both,
+        validation_agree=result.agree,
+        seconds=training_seconds + time.perf_counter() - start,
+    )
+
+
+def save_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
+    """Write everything that a resumed run needs, whole or not at all."""
+    tensors = {f"network.{name}": tensor for name, tensor in trainer.network.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in trainer.average.state_dict().items()}
+    for index, moments in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+    description = {
+        "format": FORMAT,
+        "identity": identity,
+        "history": [asdict(metrics) for metrics in trainer.history],
+    }
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(contiguous, {METADATA_KEY: json.dumps(description)}))
+
+
+def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
+    """Put a trainer where `save_state` left it.
+
+    Raises:
+        CallError: The state is of another recipe or other pictures.
+        ModelError: The file is damaged.
+    """
+    tensors, description = read_safetensors(path)
+    if description.get("identity") != identity:
+        raise CallError(
+            f"{path} was left by {description.get('identity')}, this call is {identity}: "
+            "use the same options with --resume, or another --out"
+        )
+    groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        groups[group][rest] = tensor
+    trainer.network.load_state_dict(groups["network"])
+    trainer.average.load_state_dict(groups["average"])
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in groups["optimizer"].items():
+        index, _, moment = name.partition(".")
+        moments.setdefault(int(index), {})[moment] = tensor
+    state = trainer.optimizer.state_dict()
+    trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
+    trainer.history[:] = [EpochMetrics(**line) for line in description["history"]]
+
+
+def _values(metrics: StepMetrics) -> tuple[float, float, float, float]:
+    return (metrics.digit_loss, metrics.value_loss, metrics.digit_accuracy, metrics.value_accuracy)
