@@ -1,6 +1,7 @@
 """`mnistsum-export`: options and printing, nothing else."""
 
 import json
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from mnistsum_runtime import __version__
 from mnistsum_runtime.command import require_extra, run_command
 from mnistsum_runtime.errors import CallError
 
-SHIPPED_CHECKPOINT = Path(__file__).parents[2] / "artifacts" / "checkpoint.safetensors"
+SHIPPED_CHECKPOINT = Path(__file__).parents[2] / "artifacts" / "sum" / "checkpoint.safetensors"
 """There in a checkout, and only there."""
 
 
@@ -46,6 +47,8 @@ def command(checkpoint: Path | None, opset: int, output: Path, tolerance: float,
     require_extra("export", "torch", "torchvision", "safetensors", "onnx", "onnxruntime")
     from mnistsum_export.export import export
 
+    if not isfinite(tolerance):  # which click's ranges let through
+        raise CallError(f"--tolerance {tolerance}: expected a number above 0")
     if checkpoint is None:
         if not SHIPPED_CHECKPOINT.exists():
             raise CallError("no --checkpoint given, and this is not a checkout with a shipped one")

@@ -14,6 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from mnistsum_export.probes import Probes
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
+from mnistsum_runtime.errors import WorkError
 from mnistsum_train.network import TwoInputNetwork
 
 Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -161,10 +162,19 @@ def reference_engine(content: bytes, outputs: list[str]) -> Engine:
 
 
 def _compare(name: str, engine: Engine, probes: Probes, truth: Logits, batch: int, count: int) -> Comparison:
-    """Run about `count` of the probes, evenly spread, in batches."""
-    step = probes.step(count)
-    found = _run(engine, probes.every(step), batch)
-    expected = (truth[0][::step], truth[1][::step])
+    """Run about `count` of the probes in batches.
+
+    Raises:
+        WorkError: The outputs do not have the shapes of torch's.
+    """
+    chosen = probes.spread(count)
+    found = _run(engine, Probes(probes.images[chosen], probes.numbers[chosen]), batch)
+    expected = (truth[0][chosen], truth[1][chosen])
+    if [f.shape for f in found] != [e.shape for e in expected]:
+        raise WorkError(
+            f"{name} answers in shapes {[f.shape for f in found]}, torch in {[e.shape for e in expected]}; "
+            "nothing was written"
+        )
     same = [f.argmax(1) == e.argmax(1) for f, e in zip(found, expected, strict=True)]
     return Comparison(
         engine=name,

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from mnistsum_runtime.contract import IMAGE_SIZE, NUMBERS
 
 NOISE_PICTURES = 30
+SYNTHETIC_PICTURES = 2 + NOISE_PICTURES
 NOISE_SEED = 0
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Pairs of a picture and a number: the synthetic ones first, so that every short run meets them."""
+    """Pairs of a picture and a number: the synthetic ones first, each picture with 0 to 9."""
 
     images: NDArray[np.float32]
     """[n, 1, 28, 28], 0..1."""
@@ -24,16 +25,19 @@ class Probes:
         """How many pairs."""
         return len(self.images)
 
-    def step(self, count: int) -> int:
-        """The step that leaves about `count` pairs, evenly over all, and meets all ten numbers."""
-        step = max(1, len(self) // count)
+    def spread(self, count: int) -> NDArray[np.int64] | slice:
+        """Index of about `count` pairs: each synthetic picture once, real ones evenly, all ten numbers with both.
+
+        All pairs if there are no more than `count`.
+        """
+        if count >= len(self):
+            return slice(None)
+        first_real = SYNTHETIC_PICTURES * NUMBERS
+        synthetic = np.arange(SYNTHETIC_PICTURES) * NUMBERS + np.arange(SYNTHETIC_PICTURES) % NUMBERS
+        step = max(1, (len(self) - first_real) // max(1, count - SYNTHETIC_PICTURES))
         while np.gcd(step, NUMBERS) != 1:
             step += 1
-        return step
-
-    def every(self, step: int) -> "Probes":
-        """Each `step`-th pair, from the first."""
-        return Probes(self.images[::step], self.numbers[::step])
+        return np.concatenate([synthetic, np.arange(first_real, len(self), step)])
 
 
 def make_probes(digits: NDArray[np.uint8]) -> Probes:

@@ -13,13 +13,33 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         WorkError: The folder is not there or not writable, or the disk is full.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    write_together({path: content})
+
+
+def write_together(contents: dict[Path, bytes]) -> None:
+    """Write several files, all or none: every one is complete on the disk before the first takes its place.
+
+    Only a machine that stops between two renames can leave new beside old, so files that belong together must name
+    each other's hash.
+
+    Raises:
+        WorkError: A folder is not there or not writable, or the disk is full; all old files still stand.
+    """
+    ready: dict[Path, Path] = {}
     try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        for path, content in contents.items():
+            if path.is_dir():  # the one thing that only the rename would find
+                raise WorkError(f"cannot write {path}: Is a directory")
+            beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            with beside.open("xb") as file:
+                ready[beside] = path
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for beside, path in ready.items():
+            beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise WorkError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        for beside in ready:
+            beside.unlink(missing_ok=True)

@@ -10,24 +10,38 @@ from mnistsum_runtime.errors import CallError, MnistsumError
 
 
 def run_command(command: click.Command) -> None:
-    """Run a click command and leave the process with the documented exit code.
+    """Run a click command and leave the process with the documented exit code."""
+    sys.exit(exit_code(command))
 
-    0 done, 1 the work failed, 2 the call was wrong, 3 the model is no good; 130 after Ctrl-C.
+
+def exit_code(command: click.Command) -> int:
+    """Run a click command, tell its error in one line, and flush its output.
+
+    Returns:
+        0 done, 1 the work failed, 2 the call was wrong, 3 the model is no good; 130 after Ctrl-C.
     """
     try:
-        code = command.main(standalone_mode=False)
+        code = command.main(prog_name=command.name, standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        code = _complain(command, error.format_message(), 2)
+        return _complain(command, error.format_message(), 2)
     except MnistsumError as error:
-        code = _complain(command, str(error), error.exit_code)
+        return _complain(command, str(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        code = _complain(command, "interrupted", 130)
+        return _complain(command, "interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nobody is left to tell. Keeps Python's exit from flushing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+        # The reader of our output has gone (`| head`): nobody is left to tell.
+        _discard_output()
+        return 1
+    except OSError as error:
+        _discard_output()
+        return _complain(command, f"the output cannot be written: {error.strerror or error}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _discard_output() -> None:
+    """Let what is still buffered for a standard output that failed go nowhere, or Python's exit would fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(command: click.Command, message: str, code: int) -> int:

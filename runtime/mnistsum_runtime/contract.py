@@ -41,6 +41,11 @@ META_ACCURACY = "mnistsum.accuracy"
 """JSON object: accuracy on the MNIST test set x all ten numbers, as fractions."""
 META_PARITY = "mnistsum.parity"
 """JSON object: the parity receipt."""
+META_PRECISION = "mnistsum.precision"
+"""`fp32` or `int8`; a file without the key is fp32."""
+
+FP32 = "fp32"
+INT8 = "int8"
 
 REQUIRED_METADATA = (
     META_OPERATION,

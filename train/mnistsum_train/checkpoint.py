@@ -37,14 +37,12 @@ class Checkpoint:
         """
         network = self.network
         description = {
-            "format": FORMAT,
             "operation": network.operation.name,
             "widths": list(network.widths),
             "dense": network.digit_head.in_features,
             "facts": self.facts,
         }
-        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        write_atomically(path, save(tensors, {METADATA_KEY: json.dumps(description)}))
+        write_safetensors(path, network.state_dict(), description)
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -59,7 +57,7 @@ class Checkpoint:
             network = TwoInputNetwork(operation, tuple(description["widths"]), description["dense"])
             network.load_state_dict(tensors)
             facts = dict(description["facts"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{path} is a safetensors file but not a mnistsum checkpoint ({_one_line(error)}): "
                 "make one with mnistsum-train"
@@ -67,8 +65,21 @@ class Checkpoint:
         return cls(network.eval(), facts)
 
 
+def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:
+    """Write tensors and a JSON description, whole or not at all, so that `read_safetensors` notices any damage.
+
+    Raises:
+        WorkError: `path` cannot be written.
+    """
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    entry = {"format": FORMAT, "tensors_sha256": tensor_hash(tensors), **description}
+    write_atomically(path, save(contiguous, {METADATA_KEY: json.dumps(entry)}))
+
+
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read the tensors and the JSON description of a file that this package wrote.
+    """Read the tensors and the JSON description of a file that `write_safetensors` wrote.
+
+    safetensors checks its header only: the hash finds damage in the weights.
 
     Raises:
         ModelError: Missing, damaged, a pickle, or without the description.
@@ -80,6 +91,8 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         description = json.loads(metadata[METADATA_KEY])
         if description["format"] != FORMAT:
             raise ValueError(f"format {description['format']}, expected {FORMAT}")
+        if description["tensors_sha256"] != tensor_hash(tensors):
+            raise ValueError("damaged: the tensors do not have the hash that was written with them")
     except FileNotFoundError as error:
         raise ModelError(f"no checkpoint at {path}: make one with mnistsum-train") from error
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -1,5 +1,6 @@
 """`mnistsum-train`: options, progress, and nothing else."""
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
@@ -7,6 +8,7 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.command import require_extra, run_command
+from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ def command(
     from mnistsum_train.run import run_training
     from mnistsum_train.training import Recipe
 
+    if not isfinite(lr):  # which click's ranges let through
+        raise CallError(f"--lr {lr}: expected a number above 0")
     recipe = Recipe(operation=operation, epochs=epochs, batch_size=batch_size, learning_rate=lr, seed=seed)
     out = out or Path("runs") / operation
     progress = Progress(recipe)

@@ -66,7 +66,7 @@ def load_mnist(train: bool, root: Path | None = None) -> Part:
         # torchvision prints what it downloads; a command's standard output holds results only.
         with contextlib.redirect_stdout(None):
             data = MNIST(root, train=train, download=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, AssertionError) as error:  # it asserts that a file has its length
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise WorkError(
             f"MNIST is not readable in {root} and could not be downloaded ({reason}): put the four official .gz files "

@@ -1,7 +1,6 @@
 """The training, read from top to bottom in the order in which it runs."""
 
 import copy
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch.nn import functional as F
 
-from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.augmentation import augment
-from mnistsum_train.checkpoint import FORMAT, METADATA_KEY, read_safetensors
+from mnistsum_train.checkpoint import read_safetensors, write_safetensors
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
@@ -260,13 +257,8 @@ def save_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
     tensors |= {f"average.{name}": tensor for name, tensor in trainer.average.state_dict().items()}
     for index, moments in trainer.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
-    description = {
-        "format": FORMAT,
-        "identity": identity,
-        "history": [asdict(metrics) for metrics in trainer.history],
-    }
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(contiguous, {METADATA_KEY: json.dumps(description)}))
+    history = [asdict(metrics) for metrics in trainer.history]
+    write_safetensors(path, tensors, {"identity": identity, "history": history})
 
 
 def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:

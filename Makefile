@@ -1,0 +1,58 @@
+# Two environments: .venv-run is the base install, what a device has; .venv has everything.
+PYTHON ?= python3
+RUN := .venv-run/bin
+DEV := .venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint train export artifacts samples tables clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv-run/.installed  ## Base install alone, then 7 + 4 read from a picture
+	$(RUN)/mnistsum-run artifacts/samples/seven.png 4
+
+test: .venv/.installed  ## Full environment, then the whole test suite
+	$(DEV)/python -m pytest
+
+lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
+	$(DEV)/ruff check
+	$(DEV)/ruff format --check
+	$(DEV)/mypy
+
+train: .venv/.installed  ## Train into runs/sum (interrupted: again with --resume)
+	$(DEV)/mnistsum-train
+
+export: .venv/.installed  ## The shipped checkpoint to mnistsum.onnx, proven
+	$(DEV)/mnistsum-export
+
+# Everything that is shipped, in order: no file ever speaks of another model.
+artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
+	$(DEV)/mnistsum-train --out runs/sum
+	mkdir -p artifacts/sum
+	cd runs/sum && cp checkpoint.safetensors metrics.jsonl report.json *.png ../../artifacts/sum/
+	$(DEV)/mnistsum-export --samples 10000 --json \
+		--output artifacts/mnistsum_artifacts/mnistsum-sum.onnx > runs/sum/export.json
+	cp runs/sum/export.json artifacts/sum/
+	$(MAKE) samples tables
+
+samples: .venv/.installed
+	$(DEV)/python artifacts/make_samples.py
+	$(DEV)/python tests/clean_scans.py artifacts/sum/clean_scans.json
+
+tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
+	$(DEV)/python artifacts/make_tables.py
+
+clean:  ## Remove environments, builds and trial runs
+	rm -rf .venv .venv-run build dist runs .mypy_cache .pytest_cache .ruff_cache
+
+.venv-run/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-run
+	$(RUN)/python $(PIP_INSTALL) -e .
+	touch $@
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(DEV)/python $(PIP_INSTALL) -e '.[dev]'
+	touch $@

@@ -1,0 +1,108 @@
+"""Write the figures of `artifacts/` into the README files, between their `<!-- table: NAME -->` markers.
+
+Usage: python artifacts/make_tables.py [--check]
+
+With --check nothing is written, and the exit code is 1 if a README shows anything else than the files say.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mnistsum_runtime.atomic import write_atomically
+
+ARTIFACTS = Path(__file__).parent
+READMES = (ARTIFACTS.parent / "README.md", ARTIFACTS / "README.md")
+MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def accuracy_table() -> str:
+    """The test set x all ten numbers, beside what the source reports."""
+    report = _load("sum/report.json")
+    test, scans = report["test"], _load("sum/clean_scans.json")
+    rows = [
+        ["", "mnistsum", "the source"],
+        ["digit right", _percent(test["digit"]), "92.98 %"],
+        ["sum right", _percent(test["value"]), "91.61 %"],
+        ["both right", _percent(test["both"]), ""],
+        ["heads agree", _percent(test["agree"]), ""],
+        ["expected calibration error, digit", _percent(test["digit_calibration_error"]), ""],
+        ["expected calibration error, sum", _percent(test["value_calibration_error"]), ""],
+        [
+            f"both right, {scans['pictures']:,} clean scans (the same digits in 28x28)",
+            f"{_percent(scans['scans'])} ({_percent(scans['plain'])})",
+            "",
+        ],
+    ]
+    machine = report["machine"]
+    return _table(rows) + (
+        f"\n{report['parameters']:,} parameters; {test['pairs']:,} pairs: 10,000 test pictures x all ten numbers, "
+        f"read once, after the training. Seed {report['recipe']['seed']}, {report['recipe']['epochs']} epochs, "
+        f"{report['training_seconds'] / 60:.1f} minutes on {machine['cores']} cores ({machine['device']}, "
+        f"{machine['precision']}). Same seed and machine give the same weights bit for bit; on another machine the "
+        "figures agree within the spread over seeds.\n"
+    )
+
+
+def detail_table() -> str:
+    """Both right, by digit and by number."""
+    test = _load("sum/report.json")["test"]
+    rows = [["both right, %", *(str(i) for i in range(10))]]
+    for name, key in (("pictures of the digit", "per_digit"), ("pairs with the number", "per_number")):
+        rows.append([name, *(f"{100 * value:.2f}" for value in test[key])])
+    return _table(rows)
+
+
+def parity_table() -> str:
+    """Every comparison of the shipped file with torch."""
+    export = _load("sum/export.json")
+    parity = export["parity"]
+    rows = [["engine", "batch", "pairs", "largest difference, digit", "sum", "labels that agree"]]
+    for row in parity["comparisons"]:
+        differences = [f"{row[key]:.1e}" for key in ("digit_difference", "value_difference")]
+        rows.append([row["engine"], str(row["batch"]), f"{row['pairs']:,}", *differences, f"{row['labels_agree']:,}"])
+    return _table(rows) + (
+        f"\nOpset {export['opset']}, IR version {export['ir_version']}, {export['bytes']:,} bytes, "
+        f"tolerance {parity['tolerance']:g}, {parity['pairs']:,} different pairs.\n"
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "accuracy": accuracy_table,
+    "detail": detail_table,
+    "parity": parity_table,
+}
+
+
+def main() -> int:
+    """Rewrite or check every README; returns the exit code."""
+    stale = []
+    for readme in READMES:
+        text = readme.read_text(encoding="utf-8")
+        fresh = MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+        if fresh != text:
+            stale.append(readme.name)
+            if "--check" not in sys.argv:
+                write_atomically(readme, fresh.encode())
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+def _load(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((ARTIFACTS / name).read_text(encoding="utf-8"))
+    return content
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

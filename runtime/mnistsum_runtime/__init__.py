@@ -1,0 +1,48 @@
+"""Read a handwritten digit from a picture, add a number to it: the part of mnistsum that runs on the device."""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CallError",
+    "MnistsumError",
+    "ModelError",
+    "PictureError",
+    "Prediction",
+    "Predictor",
+    "WorkError",
+    "prepare",
+    "read_picture",
+]
+
+if TYPE_CHECKING:
+    from mnistsum_runtime.errors import CallError, MnistsumError, ModelError, PictureError, WorkError
+    from mnistsum_runtime.picture import read_picture
+    from mnistsum_runtime.prediction import Prediction
+    from mnistsum_runtime.predictor import Predictor
+    from mnistsum_runtime.preparation import prepare
+
+_HOME = {
+    "CallError": "errors",
+    "MnistsumError": "errors",
+    "ModelError": "errors",
+    "PictureError": "errors",
+    "Prediction": "prediction",
+    "Predictor": "predictor",
+    "WorkError": "errors",
+    "prepare": "preparation",
+    "read_picture": "picture",
+}
+"""The module of each public name: imported at its first use, so that the trainer does not load onnxruntime."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

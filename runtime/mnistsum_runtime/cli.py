@@ -1,0 +1,176 @@
+"""`mnistsum-run`: pictures and a number in, a line a picture out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnistsum_runtime import __version__
+from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.errors import CallError, PictureError
+
+if TYPE_CHECKING:
+    from mnistsum_runtime.picture import Source
+    from mnistsum_runtime.predictor import Predictor
+
+# numpy and onnxruntime are imported when the call is known to be right: a wrong one is told at once.
+
+STANDARD_INPUT = "-"
+
+
+class _RunCommand(click.Command):
+    """Tells a negative number from an unknown option, which click does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if re.match(r"-[.\d]", error.option_name):
+                parse_number(next(text for text in given if text.startswith(error.option_name)))
+            raise
+
+
+@click.command("mnistsum-run", cls=_RunCommand, no_args_is_help=True)
+@click.argument("arguments", nargs=-1, metavar="IMAGE... NUMBER")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A model made by mnistsum-export.  [default: the one in the package]",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many threads one inference may use.",
+)
+@click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
+def command(arguments: tuple[str, ...], as_json: bool, model: Path | None, threads: int, version: bool) -> int:
+    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it.
+
+    IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
+    input. Answers come in the order of the pictures, a line each; one without an answer does not stop the others.
+
+    \b
+      mnistsum-run seven.png 4
+      mnistsum-run scans/ 4 --json
+      mnistsum-run - 4 < seven.png
+
+    Exit code: 0 all answered, 1 a picture gave no answer, 2 the call was wrong, 3 the model is missing or damaged.
+    """  # noqa: D301  (click needs the backspace itself)
+    if version:
+        click.echo(_version_line(_open_predictor(model, threads)))
+        return 0
+    if len(arguments) < 2:
+        raise CallError("expected IMAGE... NUMBER, for example: mnistsum-run seven.png 4")
+    *images, number_text = arguments
+    number = parse_number(number_text)
+    predictor = _open_predictor(model, threads)
+    all_answered = True
+    for name, source in expand(images):
+        all_answered &= _answer(predictor, name, source, number, as_json)
+    return 0 if all_answered else 1
+
+
+def parse_number(text: str) -> int:
+    """The NUMBER of the command line, 0..9.
+
+    Raises:
+        CallError: `text` is not one of the digits 0 to 9.
+    """
+    if not re.fullmatch("[0-9]", text):
+        raise CallError(f"NUMBER, the last argument, must be a whole number from 0 to 9, found {text!r}")
+    return int(text)
+
+
+def expand(images: Iterable[str]) -> Iterator[tuple[str, Source | PictureError]]:
+    """The name and source of each picture that the arguments stand for, looked up as they are asked for.
+
+    What stands for no picture keeps its place, with the error in the place of a source.
+    """
+    for name in images:
+        if name == STANDARD_INPUT:
+            yield name, _read_standard_input()
+        elif Path(name).is_dir():
+            yield from _expand_folder(Path(name))
+        else:
+            yield name, name
+
+
+def _expand_folder(folder: Path) -> Iterator[tuple[str, Source | PictureError]]:
+    from mnistsum_runtime.picture import SUFFIXES
+
+    try:
+        names = sorted(str(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.is_dir())
+    except OSError as error:
+        yield str(folder), PictureError("not_readable", f"{folder}: cannot be read: {error.strerror or error}")
+        return
+    if not names:
+        yield str(folder), PictureError("empty", f"{folder}: the folder has no pictures in it")
+    for name in names:
+        yield name, name
+
+
+def _read_standard_input() -> bytes | PictureError:
+    from mnistsum_runtime.picture import MAX_BYTES
+
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except (OSError, AttributeError) as error:  # a closed standard input is None
+        return PictureError("not_readable", f"standard input cannot be read: {error}")
+
+
+def _open_predictor(model: Path | None, threads: int) -> Predictor:
+    from mnistsum_runtime.predictor import Predictor
+
+    return Predictor(model, threads)
+
+
+def _answer(predictor: Predictor, name: str, source: Source | PictureError, number: int, as_json: bool) -> bool:
+    """Print the line of one picture; whether it has an answer."""
+    from mnistsum_runtime.prediction import error_to_json
+
+    try:
+        if isinstance(source, PictureError):
+            raise source
+        prediction = predictor.predict(source, number, name)
+    except PictureError as error:
+        if as_json:
+            click.echo(json.dumps(error_to_json(name, number, predictor.model.operation, error)))
+        else:
+            click.echo(f"mnistsum-run: {_one_line(error.message)}", err=True)
+        return False
+    click.echo(json.dumps(prediction.to_json(name)) if as_json else prediction.to_line(_one_line(name)))
+    return True
+
+
+def _one_line(text: str) -> str:
+    """A file may be called anything: line breaks and bytes that are no text are shown escaped."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def _version_line(predictor: Predictor) -> str:
+    import onnxruntime
+
+    model = predictor.model
+    identity = f"{model.path.name} ({model.operation.name}, sha256 {model.sha256()[:12]})"
+    return f"mnistsum {__version__}, model {identity}, onnxruntime {onnxruntime.__version__}"
+
+
+def main() -> None:
+    """Entry point of `mnistsum-run`."""
+    code = exit_code(command)
+    # The output is flushed and nothing else is open. Python's orderly end would unload onnxruntime and numpy piece by
+    # piece, which takes a sixth of the whole process.
+    os._exit(code)

@@ -1,0 +1,136 @@
+"""The model file: where the shipped one is, and the check that a file carries the contract before it is believed."""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from mnistsum_runtime import contract
+from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
+
+_LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
+
+
+def model_name(operation: Operation) -> str:
+    """The file name of the shipped model of an operation."""
+    return f"mnistsum-{operation.name}.onnx"
+
+
+def shipped_model(operation: Operation = SUM) -> Path:
+    """Where the shipped model of an operation is, in a wheel and in a checkout alike.
+
+    Raises:
+        ModelError: The package with the shipped models is not installed.
+    """
+    # What importlib.resources.files() would answer; importing it takes 7 ms of the 150 of a whole process.
+    spec = find_spec("mnistsum_artifacts")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the package mnistsum_artifacts is not installed: name a model file, or reinstall mnistsum")
+    return Path(spec.submodule_search_locations[0], model_name(operation))
+
+
+@dataclass(frozen=True)
+class Model:
+    """An open model whose contract was checked."""
+
+    path: Path
+    """The file it was read from."""
+    session: Any
+    """The `onnxruntime.InferenceSession`."""
+    operation: Operation
+    """What the second output computes."""
+
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes, as hex."""
+        from hashlib import sha256
+
+        return sha256(self.path.read_bytes()).hexdigest()
+
+
+def open_model(path: Path, threads: int = 1) -> Model:
+    """Read a model file, make its session on the CPU, and check its contract.
+
+    Args:
+        path: The `.onnx` file.
+        threads: How many threads one inference may use.
+
+    Raises:
+        ModelError: The file is missing, empty, damaged, or does not carry the contract of `contract`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: cannot be read: {error.strerror or error}") from error
+    if not content:
+        raise ModelError(f"model {path}: the file is empty")
+    try:
+        session = onnxruntime.InferenceSession(content, session_options(threads), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
+        reason = " ".join(str(error).split())
+        raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
+    return Model(path, session, check_contract(session, path))
+
+
+def session_options(threads: int) -> Any:
+    """What suits one small network on a small device: see "Start-up" in runtime/README.md."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = _LOG_NOTHING
+    return options
+
+
+def check_contract(session: Any, path: Path) -> Operation:
+    """Compare what a session says of its file with the contract; the operation it computes.
+
+    Raises:
+        ModelError: An input, an output or a metadata key is missing or different; the first one is named.
+    """
+    metadata = session.get_modelmeta().custom_metadata_map
+    missing = [key for key in contract.REQUIRED_METADATA if key not in metadata]
+    if missing:
+        raise ModelError(f"model {path}: not a mnistsum model: metadata {missing[0]} is missing")
+    operation = OPERATIONS.get(metadata[contract.META_OPERATION])
+    if operation is None:
+        known = ", ".join(OPERATIONS)
+        found = metadata[contract.META_OPERATION]
+        raise ModelError(f"model {path}: its operation is {found!r}, this mnistsum knows {known}")
+    try:
+        classes = json.loads(metadata[contract.META_CLASSES])
+    except ValueError:
+        classes = None
+    if classes != list(operation.classes):
+        raise ModelError(f"model {path}: its classes are not those of the operation {operation.name}")
+    size = contract.IMAGE_SIZE
+    _check_tensors(
+        path,
+        "input",
+        session.get_inputs(),
+        {contract.IMAGE: [1, size, size], contract.NUMBER: [contract.NUMBERS]},
+    )
+    _check_tensors(
+        path,
+        "output",
+        session.get_outputs(),
+        {contract.DIGIT: [contract.NUMBERS], operation.name: [len(operation.classes)]},
+    )
+    return operation
+
+
+def _check_tensors(path: Path, role: str, found: list[Any], expected: dict[str, list[int]]) -> None:
+    names = [tensor.name for tensor in found]
+    if sorted(names) != sorted(expected):
+        raise ModelError(f"model {path}: expected the {role}s {', '.join(expected)}, found {', '.join(names)}")
+    for tensor in found:
+        batch, *shape = tensor.shape or [None]
+        if isinstance(batch, int) or shape != expected[tensor.name] or tensor.type != "tensor(float)":
+            wanted = [contract.BATCH, *expected[tensor.name]]
+            raise ModelError(
+                f"model {path}: expected the {role} {tensor.name} as tensor(float) {wanted}, "
+                f"found {tensor.type} {tensor.shape}"
+            )

@@ -1,0 +1,88 @@
+"""The answer for one picture and one number, as a value and as a JSON line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.errors import PictureError
+    from mnistsum_runtime.operations import Operation
+
+JsonValue = str | int | float | bool | None | dict[str, str]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prediction:
+    """What the network answers. Compared by identity: two arrays have no single truth value."""
+
+    operation: Operation
+    """What the second output computes: the sum, unless another model was opened."""
+    number: int
+    """The number that was given, 0..9."""
+    digit: int
+    """The digit that was read, 0..9."""
+    value: int
+    """The second output's answer, for example the sum. `consistent` says whether it follows from `digit`."""
+    digit_probabilities: NDArray[np.float32]
+    """[10], sums to 1; entry i is the probability of the digit i."""
+    value_probabilities: NDArray[np.float32]
+    """[len(operation.classes)], sums to 1; entry i is the probability of the value `operation.classes[i]`."""
+
+    @property
+    def digit_confidence(self) -> float:
+        """The probability of `digit`, 0..1."""
+        return float(self.digit_probabilities.max())
+
+    @property
+    def value_confidence(self) -> float:
+        """The probability of `value`, 0..1."""
+        return float(self.value_probabilities.max())
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the two outputs agree: `value` is the operation of `digit` and `number`."""
+        return self.value == self.operation.function(self.digit, self.number)
+
+    def to_json(self, image: str) -> dict[str, JsonValue]:
+        """The JSON line for the picture called `image`; confidences have four decimals."""
+        name = self.operation.name
+        return {
+            "image": image,
+            "number": self.number,
+            "digit": self.digit,
+            name: self.value,
+            "digit_confidence": round(self.digit_confidence, 4),
+            f"{name}_confidence": round(self.value_confidence, 4),
+            "consistent": self.consistent,
+            "error": None,
+        }
+
+    def to_line(self, image: str) -> str:
+        """The sentence for the picture called `image`."""
+        digit = f"{image}: digit {self.digit} ({self.digit_confidence:.2%})"
+        follows = self.operation.function(self.digit, self.number)
+        calculation = f"{self.digit} {self.operation.symbol} {self.number} = {follows}"
+        if self.consistent:
+            return f"{digit}, {calculation} ({self.value_confidence:.2%})"
+        return (
+            f"{digit}, {self.operation.name} {self.value} ({self.value_confidence:.2%}): "
+            f"the two outputs disagree, {calculation}"
+        )
+
+
+def error_to_json(image: str, number: int, operation: Operation, error: PictureError) -> dict[str, JsonValue]:
+    """The JSON line of a picture that gives no answer: the same fields, null, and what went wrong."""
+    return {
+        "image": image,
+        "number": number,
+        "digit": None,
+        operation.name: None,
+        "digit_confidence": None,
+        f"{operation.name}_confidence": None,
+        "consistent": None,
+        "error": {"kind": error.kind, "message": error.message},
+    }

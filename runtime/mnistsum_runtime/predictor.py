@@ -1,0 +1,165 @@
+"""The way in from Python: pictures and numbers to predictions."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+
+from mnistsum_runtime import contract
+from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.model import Model, open_model, shipped_model
+from mnistsum_runtime.picture import read_picture
+from mnistsum_runtime.prediction import Prediction
+from mnistsum_runtime.preparation import prepare
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.picture import Source
+    from mnistsum_runtime.preparation import Ink
+
+BATCH_SIZE = 64
+"""Pictures of `predict_many` that go through the network at once; more costs memory and gains nothing."""
+
+_ONE_HOT = np.eye(contract.NUMBERS, dtype=np.float32)
+
+
+class Predictor:
+    """Reads a handwritten digit and computes with it and a second number.
+
+    Opening one takes about 10 ms, so keep it. It may be used from several threads.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | None = None, threads: int = 1) -> None:
+        """Open a model.
+
+        Args:
+            model: An `.onnx` file made by mnistsum-export; the shipped one by default.
+            threads: How many threads one inference may use, 1 or more.
+
+        Raises:
+            CallError: `threads` is not a whole number from 1.
+            ModelError: The file is missing, damaged or not such a model.
+        """
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise CallError(f"threads must be a whole number from 1, found {threads!r}")
+        self.model: Model = open_model(shipped_model() if model is None else Path(model), threads)
+        self._outputs = [contract.DIGIT, self.model.operation.name]
+        self._values = self.model.operation.classes
+
+    def predict(self, image: Source, number: int, name: str = "the picture") -> Prediction:
+        """Answer for one picture.
+
+        Args:
+            image: A file's path, its bytes, a Pillow image or a numpy array; see `read_picture`.
+            number: The second number, 0..9.
+            name: What an error calls a picture that has no path.
+
+        Raises:
+            PictureError: The picture gives no answer; `kind` says why.
+            CallError: `number` is not 0..9, or `image` is nothing that could be a picture.
+        """
+        number = check_number(number)
+        return self._infer(prepare(read_picture(image, name), name)[None], [number])[0]
+
+    @overload
+    def predict_many(
+        self, images: Iterable[Source], numbers: int | Sequence[int], on_error: Literal["raise"] = "raise"
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict_many(
+        self, images: Iterable[Source], numbers: int | Sequence[int], on_error: Literal["return"]
+    ) -> list[Prediction | PictureError]: ...
+
+    def predict_many(
+        self,
+        images: Iterable[Source],
+        numbers: int | Sequence[int],
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Sequence[Prediction | PictureError]:
+        """Answer for many pictures, which share the network's batches; the answers are in the order of `images`.
+
+        Args:
+            images: As `predict` takes them.
+            numbers: One number for each picture, or one for all.
+            on_error: What a picture without an answer does: `raise` its `PictureError` at once, or `return` it in its
+                place so that the others are answered.
+
+        Raises:
+            PictureError: With `on_error="raise"`.
+            CallError: A number is not 0..9, or there are not as many as pictures.
+        """
+        if on_error not in ("raise", "return"):
+            raise CallError(f"on_error must be 'raise' or 'return', found {on_error!r}")
+        images = list(images)
+        numbers = [numbers] * len(images) if isinstance(numbers, int) else list(numbers)
+        if len(images) != len(numbers):
+            raise CallError(f"expected one number for each picture, found {len(numbers)} for {len(images)}")
+        numbers = [check_number(number) for number in numbers]
+        answers: list[Prediction | PictureError] = []
+        pairs = zip(images, numbers, strict=True)
+        while batch := list(islice(pairs, BATCH_SIZE)):
+            answers.extend(self._answer_batch(batch, on_error))
+        return answers
+
+    def _answer_batch(
+        self, batch: list[tuple[Source, int]], on_error: Literal["raise", "return"]
+    ) -> Iterator[Prediction | PictureError]:
+        prepared: list[Ink | PictureError] = []
+        for image, _ in batch:
+            try:
+                prepared.append(prepare(read_picture(image)))
+            except PictureError as error:
+                if on_error == "raise":
+                    raise
+                prepared.append(error)
+        good = [(ink, number) for ink, (_, number) in zip(prepared, batch, strict=True) if isinstance(ink, np.ndarray)]
+        predictions = iter(self._infer(np.stack([ink for ink, _ in good]), [n for _, n in good]) if good else [])
+        for ink in prepared:
+            yield ink if isinstance(ink, PictureError) else next(predictions)
+
+    def _infer(self, fields: NDArray[np.float32], numbers: list[int]) -> list[Prediction]:
+        """Run the network on fields [batch, 28, 28] and numbers [batch]."""
+        feed = {contract.IMAGE: fields[:, None], contract.NUMBER: _ONE_HOT[numbers]}
+        digit_logits, value_logits = self.model.session.run(self._outputs, feed)
+        digits, values = softmax(digit_logits), softmax(value_logits)
+        return [
+            Prediction(
+                self.model.operation,
+                number,
+                int(digit.argmax()),
+                self._values[value.argmax()],
+                digit,
+                value,
+            )
+            for number, digit, value in zip(numbers, digits, values, strict=True)
+        ]
+
+
+def check_number(number: int) -> int:
+    """The number as a plain int.
+
+    Raises:
+        CallError: It is not a whole number from 0 to 9 (True, 3.0 and "3" are not).
+    """
+    try:
+        value = -1 if isinstance(number, bool) else operator.index(number)
+    except TypeError:
+        value = -1
+    if not 0 <= value < contract.NUMBERS:
+        raise CallError(f"the number must be a whole number from 0 to 9, found {number!r}")
+    return value
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits [batch, classes] to probabilities whose rows sum to 1."""
+    exponentials: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
+    return exponentials

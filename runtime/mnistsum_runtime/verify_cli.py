@@ -1,0 +1,119 @@
+"""`mnistsum-verify`: does this device compute what was computed where the model was made? Offline, in a second."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnistsum_runtime import __version__
+from mnistsum_runtime.command import exit_code
+
+if TYPE_CHECKING:
+    from mnistsum_runtime.model import Model
+    from mnistsum_runtime.references import References
+
+# numpy and onnxruntime are imported when the call is known to be right: a wrong one is told at once.
+
+
+@click.command("mnistsum-verify")
+@click.option(
+    "--model",
+    metavar="FILE",
+    help="A model made by mnistsum-export, its references beside it; `int8` is the shipped int8 one.  "
+    "[default: the one in the package]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many threads one inference may use.",
+)
+@click.version_option(__version__)
+def command(model: str | None, as_json: bool, threads: int) -> int:
+    """Check that this device prepares pictures and computes answers as the machine did that made the model.
+
+    Two answers, apart. Preparation: do the sample pictures become the recorded 28x28 arrays? Inference: do the
+    recorded pictures give the recorded logits and labels? Both are in the references beside the model file.
+
+    Exit code: 0 both passed, 1 one failed, 2 the call was wrong, 3 the model or its references are missing, damaged,
+    or do not belong together.
+    """
+    from mnistsum_runtime.model import find_model, open_model
+    from mnistsum_runtime.references import read_references
+    from mnistsum_runtime.verification import verify_inference, verify_preparation
+
+    opened = open_model(find_model(model), threads)
+    references = read_references(opened)
+    preparation = verify_preparation(references)
+    inference = verify_inference(opened, references)
+    passed = bool(preparation and inference)
+    here = describe_machine()
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "passed": passed,
+                    "model": describe_model(opened, references),
+                    "here": here,
+                    "references_made_with": references.made_with,
+                    "preparation": preparation.to_dict(),
+                    "inference": inference.to_dict(),
+                }
+            )
+        )
+    else:
+        identity = describe_model(opened, references)
+        click.echo(
+            f"{identity['file']}: {identity['operation']}, {identity['precision']}, SHA-256 {identity['sha256'][:12]}"
+        )
+        click.echo(f"here:       {_one_line(here)}")
+        click.echo(f"references: {_one_line(references.made_with)}")
+        click.echo(str(preparation))
+        click.echo(str(inference))
+        click.echo("verified" if passed else "NOT VERIFIED")
+    return 0 if passed else 1
+
+
+def describe_model(model: Model, references: References) -> dict[str, str]:
+    """What was verified; the hash is that of the file's bytes."""
+    return {
+        "file": str(model.path),
+        "operation": model.operation.name,
+        "precision": references.precision,
+        "sha256": references.model_sha256,
+    }
+
+
+def describe_machine() -> dict[str, str]:
+    """Everything that takes part in an answer, by version: here, and on the machine that made references."""
+    import platform
+
+    import numpy as np
+    import onnxruntime
+    import PIL
+
+    return {
+        "mnistsum": __version__,
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": np.__version__,
+        "Pillow": PIL.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+
+
+def _one_line(versions: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def main() -> None:
+    """Entry point of `mnistsum-verify`."""
+    # As in mnistsum-run: the output is flushed, an orderly end would only take time.
+    os._exit(exit_code(command))

@@ -1,0 +1,257 @@
+"""`Predictor`: the same answer by every way in, and wrong calls and models refused in one line."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from PIL import Image
+
+import mnistsum_runtime
+from mnistsum_runtime import CallError, MnistsumError, ModelError, PictureError, Prediction, Predictor, contract
+from mnistsum_runtime.model import shipped_model
+from mnistsum_runtime.operations import PRODUCT, SUM
+from mnistsum_runtime.predictor import BATCH_SIZE, softmax
+from tiny_model import drawn_digit, make_tiny_model
+
+
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("digit", range(10))
+def test_digit_and_sum_are_read(predictor: Predictor, digit: int, number: int) -> None:
+    prediction = predictor.predict(drawn_digit(digit), number)
+    assert (prediction.digit, prediction.number, prediction.value) == (digit, number, digit + number)
+    assert prediction.operation is SUM
+    assert prediction.consistent
+
+
+def test_path_bytes_image_and_array_give_the_same_answer(predictor: Predictor, seven: Path) -> None:
+    sources: list[Any] = [seven, str(seven), seven.read_bytes(), Image.open(seven), drawn_digit(7)]
+    answers = [predictor.predict(source, 4) for source in sources]
+    assert {answer.digit_probabilities.tobytes() for answer in answers} == {answers[0].digit_probabilities.tobytes()}
+
+
+def test_probabilities_sum_to_one_and_carry_the_confidences(predictor: Predictor) -> None:
+    prediction = predictor.predict(drawn_digit(5), 4)
+    assert prediction.digit_probabilities.shape == (10,)
+    assert prediction.value_probabilities.shape == (19,)
+    assert prediction.digit_probabilities.sum() == pytest.approx(1, abs=1e-6)
+    assert prediction.value_probabilities.sum() == pytest.approx(1, abs=1e-6)
+    assert prediction.digit_confidence == prediction.digit_probabilities[5]
+    assert prediction.value_confidence == prediction.value_probabilities[9]
+
+
+def test_softmax_stands_large_logits() -> None:
+    assert softmax(np.array([[1000.0, 0.0]], np.float32)).tolist() == [[1.0, 0.0]]
+
+
+def test_a_prediction_cannot_be_changed(predictor: Predictor) -> None:
+    prediction = predictor.predict(drawn_digit(5), 4)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        prediction.digit = 3  # type: ignore[misc]
+
+
+def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) -> None:
+    line = predictor.predict(drawn_digit(7), 4).to_json("seven.png")
+    assert list(line) == [
+        "image",
+        "number",
+        "digit",
+        "sum",
+        "digit_confidence",
+        "sum_confidence",
+        "consistent",
+        "error",
+    ]
+    assert line == {
+        "image": "seven.png",
+        "number": 4,
+        "digit": 7,
+        "sum": 11,
+        "digit_confidence": 0.9996,
+        "sum_confidence": 0.9992,
+        "consistent": True,
+        "error": None,
+    }
+
+
+def test_outputs_that_disagree_are_told_in_words() -> None:
+    digit, value = np.full(10, 0.01, np.float32), np.full(19, 0.01, np.float32)
+    digit[7], value[12] = 0.91, 0.82
+    prediction = Prediction(SUM, 4, 7, 12, digit, value)
+    assert not prediction.consistent
+    assert prediction.to_json("x")["consistent"] is False
+    assert prediction.to_line("x.png") == (
+        "x.png: digit 7 (91.00%), sum 12 (82.00%): the two outputs disagree, 7 + 4 = 11"
+    )
+
+
+def test_another_operation_carries_its_own_name(tmp_path: Path) -> None:
+    path = tmp_path / "product.onnx"
+    path.write_bytes(make_tiny_model(PRODUCT).SerializeToString())
+    prediction = Predictor(path).predict(drawn_digit(7), 4)
+    assert prediction.value == 28
+    assert prediction.value_probabilities.shape == (37,)
+    assert prediction.to_json("x")["product"] == 28
+    assert "product_confidence" in prediction.to_json("x")
+    assert "sum" not in prediction.to_json("x")
+    assert "7 x 4 = 28" in prediction.to_line("x")
+
+
+def test_many_pictures_are_answered_in_their_order_over_several_batches(predictor: Predictor) -> None:
+    count = 2 * BATCH_SIZE + 3
+    digits, numbers = [i % 10 for i in range(count)], [i % 7 for i in range(count)]
+    answers = predictor.predict_many([drawn_digit(digit) for digit in digits], numbers)
+    assert [(a.digit, a.value) for a in answers] == [(d, d + n) for d, n in zip(digits, numbers, strict=True)]
+    alone = [predictor.predict(drawn_digit(d), n) for d, n in zip(digits, numbers, strict=True)]
+    for one, other in zip(answers, alone, strict=True):
+        assert np.allclose(one.digit_probabilities, other.digit_probabilities, atol=1e-6)
+
+
+def test_one_number_serves_many_pictures(predictor: Predictor) -> None:
+    answers = predictor.predict_many((drawn_digit(digit) for digit in (3, 4)), 5)
+    assert [answer.value for answer in answers] == [8, 9]
+    assert predictor.predict_many([], 5) == []
+
+
+def test_a_bad_picture_among_many_is_raised_or_keeps_its_place(predictor: Predictor) -> None:
+    images: list[Any] = [drawn_digit(1), b"text", drawn_digit(2), np.zeros((5, 5), np.uint8)]
+    with pytest.raises(PictureError, match="not a picture"):
+        predictor.predict_many(images, [1, 2, 3, 4])
+    first, second, third, fourth = predictor.predict_many(images, [1, 2, 3, 4], on_error="return")
+    assert isinstance(first, Prediction) and first.value == 2
+    assert isinstance(second, PictureError) and second.kind == "not_a_picture"
+    assert isinstance(third, Prediction) and third.value == 5
+    assert isinstance(fourth, PictureError) and fourth.kind == "no_digit"
+
+
+def test_only_bad_pictures_are_all_returned(predictor: Predictor) -> None:
+    answers = predictor.predict_many([b"", b"text"], 1, on_error="return")
+    assert [getattr(answer, "kind", None) for answer in answers] == ["empty", "not_a_picture"]
+
+
+@pytest.mark.parametrize("number", [10, -1, 3.0, 3.5, "3", None, True, np.float32(3), np.bool_(True)])
+def test_a_number_that_is_not_0_to_9_is_a_wrong_call(predictor: Predictor, number: Any) -> None:
+    with pytest.raises(CallError, match="whole number from 0 to 9, found"):
+        predictor.predict(drawn_digit(7), number)
+    with pytest.raises(CallError, match="whole number from 0 to 9, found"):
+        predictor.predict_many([drawn_digit(7)], [number])
+
+
+def test_an_integer_of_numpy_is_a_number(predictor: Predictor) -> None:
+    prediction = predictor.predict(drawn_digit(7), np.int64(4))  # type: ignore[arg-type]
+    assert type(prediction.number) is int
+    assert predictor.predict_many([drawn_digit(7)], np.array([4]))[0].value == 11  # type: ignore[arg-type]
+
+
+def test_as_many_numbers_as_pictures(predictor: Predictor) -> None:
+    with pytest.raises(CallError, match="found 3 for 2"):
+        predictor.predict_many([drawn_digit(1), drawn_digit(2)], [1, 2, 3])
+
+
+def test_on_error_is_raise_or_return(predictor: Predictor) -> None:
+    with pytest.raises(CallError, match="'raise' or 'return'"):
+        predictor.predict_many([], 1, on_error="ignore")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_threads_are_a_whole_number_from_1(model_file: Path, threads: Any) -> None:
+    with pytest.raises(CallError, match="threads"):
+        Predictor(model_file, threads)
+
+
+def test_two_threads_give_the_same_answer(model_file: Path, predictor: Predictor) -> None:
+    two = Predictor(model_file, threads=2).predict(drawn_digit(7), 4)
+    assert np.allclose(two.value_probabilities, predictor.predict(drawn_digit(7), 4).value_probabilities, atol=1e-6)
+
+
+def renamed_input(model: onnx.ModelProto) -> None:
+    model.graph.input[0].name = "picture"
+    model.graph.node[0].input[0] = "picture"
+
+
+def renamed_output(model: onnx.ModelProto) -> None:
+    model.graph.output[1].name = "total"
+    model.graph.node[-1].output[0] = "total"
+
+
+def fixed_batch(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
+
+def another_size(model: onnx.ModelProto) -> None:
+    shape = model.graph.input[0].type.tensor_type.shape
+    shape.dim[2].dim_value, shape.dim[3].dim_value = 14, 56
+
+
+def unknown_operation(model: onnx.ModelProto) -> None:
+    set_metadata(model, contract.META_OPERATION, "quotient")
+
+
+def other_classes(model: onnx.ModelProto) -> None:
+    set_metadata(model, contract.META_CLASSES, "[0, 1]")
+
+
+def classes_that_are_no_json(model: onnx.ModelProto) -> None:
+    set_metadata(model, contract.META_CLASSES, "0..18")
+
+
+def another_operation(model: onnx.ModelProto) -> None:
+    set_metadata(model, contract.META_OPERATION, "product")
+    set_metadata(model, contract.META_CLASSES, str(list(PRODUCT.classes)))
+
+
+def no_receipt(model: onnx.ModelProto) -> None:
+    kept = {entry.key: entry.value for entry in model.metadata_props if entry.key != contract.META_PARITY}
+    helper.set_model_props(model, kept)
+
+
+def set_metadata(model: onnx.ModelProto, key: str, value: str) -> None:
+    next(entry for entry in model.metadata_props if entry.key == key).value = value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (renamed_input, "expected the inputs image, number, found picture, number"),
+        (renamed_output, "expected the outputs digit, sum, found digit, total"),
+        (fixed_batch, "expected the input image as"),
+        (another_size, "expected the input image as"),
+        (unknown_operation, "its operation is 'quotient', this mnistsum knows sum, product"),
+        (other_classes, "its classes are not those of the operation sum"),
+        (classes_that_are_no_json, "its classes are not those of the operation sum"),
+        (another_operation, "expected the outputs digit, product, found digit, sum"),
+        (no_receipt, "metadata mnistsum.parity is missing"),
+    ],
+)
+def test_a_model_without_the_contract_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    model = make_tiny_model()
+    change(model)
+    path = tmp_path / "changed.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError) as caught:
+        Predictor(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_the_package_loads_nothing_and_every_public_name_is_there() -> None:
+    for name in mnistsum_runtime.__all__:
+        assert getattr(mnistsum_runtime, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Perdictor'"):
+        mnistsum_runtime.Perdictor  # noqa: B018
+
+
+def test_all_errors_have_one_base_and_a_documented_exit_code() -> None:
+    codes = {error.__name__: error.exit_code for error in (PictureError, CallError, ModelError)}
+    assert codes == {"PictureError": 1, "CallError": 2, "ModelError": 3}
+    assert all(issubclass(error, MnistsumError) for error in (PictureError, CallError, ModelError))
+
+
+def test_the_shipped_model_is_looked_for_in_the_artifacts_package() -> None:
+    from importlib.resources import files
+
+    assert shipped_model() == Path(str(files("mnistsum_artifacts"))) / "mnistsum-sum.onnx"
+    assert shipped_model(PRODUCT).name == "mnistsum-product.onnx"

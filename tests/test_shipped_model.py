@@ -1,0 +1,80 @@
+"""The shipped file belongs to the shipped checkpoint, answers as it does, and is as good as the README says."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from clean_scans import measure
+from mnistsum_export.export import export
+from mnistsum_export.parity import measure_parity, torch_logits
+from mnistsum_export.probes import make_probes
+from mnistsum_runtime import contract
+from mnistsum_runtime.model import shipped_model
+from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+from mnistsum_train.data import load_mnist
+from mnistsum_train.evaluation import answer_all_pairs, evaluate
+
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+CHECKPOINT = ARTIFACTS / "sum" / "checkpoint.safetensors"
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return Checkpoint.load(CHECKPOINT)
+
+
+@pytest.fixture(scope="module")
+def metadata() -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load(shipped_model()).metadata_props}
+
+
+def test_file_names_the_checkpoint_it_was_made_from(checkpoint: Checkpoint, metadata: dict[str, str]) -> None:
+    assert metadata[contract.META_CHECKPOINT] == tensor_hash(checkpoint.network.state_dict())
+
+
+def test_export_record_is_of_the_shipped_bytes() -> None:
+    record = json.loads((ARTIFACTS / "sum" / "export.json").read_text())
+    assert record["sha256"] == hashlib.sha256(shipped_model().read_bytes()).hexdigest()
+
+
+def test_receipt_covers_all_test_pairs_and_every_label_agrees(metadata: dict[str, str]) -> None:
+    receipt = json.loads(metadata[contract.META_PARITY])
+    assert receipt["pairs"] >= 100_000
+    assert receipt["labels_agree"] == receipt["labels_compared"]
+    assert max(receipt["largest_difference"].values()) <= receipt["tolerance"] <= 1e-4
+
+
+def test_shipped_bytes_answer_as_torch_does(checkpoint: Checkpoint) -> None:
+    probes = make_probes(load_mnist(train=False).first(100).images[:, 0].numpy())
+    truth = torch_logits(checkpoint.network, probes)
+    assert measure_parity(shipped_model().read_bytes(), probes, truth, 1e-4, "sum")
+
+
+@pytest.mark.slow
+def test_report_is_what_the_checkpoint_gives(checkpoint: Checkpoint) -> None:
+    report = json.loads((ARTIFACTS / "sum" / "report.json").read_text())["test"]
+    test = load_mnist(train=False)
+    measured = evaluate(answer_all_pairs(checkpoint.network, test.images), test.labels, checkpoint.network.operation)
+    for name in ("digit", "value", "both", "agree"):
+        # A label may tip on another processor; two of 100,000 pairs would already be many.
+        assert getattr(measured, name) == pytest.approx(report[name], abs=2e-5)
+    assert report["digit"] >= 0.996
+    assert report["value"] >= 0.9955
+    assert report["both"] >= 0.995
+
+
+@pytest.mark.slow
+def test_clean_scans_lose_at_most_half_a_point() -> None:
+    measured = measure(1000)
+    assert measured["scans"] >= measured["plain"] - 0.005
+    recorded = json.loads((ARTIFACTS / "sum" / "clean_scans.json").read_text())
+    assert measured["scans"] == pytest.approx(recorded["scans"], abs=0.002)
+
+
+@pytest.mark.slow
+def test_same_checkpoint_gives_the_same_bytes_again(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        export(CHECKPOINT, tmp_path / name, opset=17, tolerance=1e-4, samples=20)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
