@@ -5,7 +5,7 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train export artifacts samples tables clean
+.PHONY: help run test lint train export artifacts samples tables pi wheelhouse compat dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,9 @@ artifacts: .venv/.installed  ## Regenerate everything that is shipped: training,
 	cd runs/sum && cp checkpoint.safetensors metrics.jsonl report.json *.png ../../artifacts/sum/
 	$(DEV)/mnistsum-export --samples 10000 --json \
 		--output artifacts/mnistsum_artifacts/mnistsum-sum.onnx > runs/sum/export.json
-	cp runs/sum/export.json artifacts/sum/
+	$(DEV)/mnistsum-export --precision int8 --json \
+		--output artifacts/mnistsum_artifacts/mnistsum-sum-int8.onnx > runs/sum/export_int8.json
+	cp runs/sum/export.json runs/sum/export_int8.json artifacts/sum/
 	$(MAKE) samples tables
 
 samples: .venv/.installed
@@ -44,8 +46,25 @@ samples: .venv/.installed
 tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
 	$(DEV)/python artifacts/make_tables.py
 
+pi: .venv/.installed  ## Wheel, mnistsum-run and mnistsum-verify on an emulated Raspberry Pi 4 and 5
+	PYTHONPATH=tests $(DEV)/python -m pi.run_on_pi
+
+wheelhouse: .venv/.installed  ## wheelhouse/: every wheel for a Raspberry Pi without a network
+	PYTHONPATH=tests $(DEV)/python -m pi.wheelhouse
+
+compat: .venv/.installed  ## One file per opset on old and new onnxruntime: artifacts/compat.json and compat.md
+	PYTHONPATH=tests $(DEV)/python -m compat.measure
+
+dist: .venv/.installed  ## Wheel and sdist into dist/, checked
+	rm -rf dist
+	$(DEV)/python -m build --outdir dist
+	$(DEV)/twine check --strict dist/*
+
+bench: .venv-run/.installed  ## Measure this device: start, memory, latency, throughput
+	$(RUN)/mnistsum-bench
+
 clean:  ## Remove environments, builds and trial runs
-	rm -rf .venv .venv-run build dist runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-run build dist runs wheelhouse .mypy_cache .pytest_cache .ruff_cache
 
 .venv-run/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-run

@@ -70,10 +70,30 @@ def parity_table() -> str:
     )
 
 
+def int8_table() -> str:
+    """The quantised file beside the one it was made from."""
+    export, fp32 = _load("sum/export_int8.json"), _load("sum/export.json")
+    validation, test, latency = export["int8"]["validation"], export["int8"]["test"], export["latency_us"]
+    share = export["bytes"] / fp32["bytes"]
+    rows = [["", "fp32", "int8"], ["file", f"{fp32['bytes']:,} bytes", f"{export['bytes']:,} bytes ({share:.0%})"]]
+    for name, part in (("validation", validation), ("test", test)):
+        differences = max(part["largest_difference"].values())
+        rows += [
+            [f"both right, {part['pairs']:,} {name} pairs", f"{part['fp32_both']:.3%}", f"{part['int8_both']:.3%}"],
+            [f"labels as fp32, {name}", "", f"{part['labels_agree']:,} of {part['pairs']:,}"],
+            [f"largest difference of a logit, {name}", "", f"{differences:.2f}"],
+        ]
+    rows.append(
+        ["one picture, one thread, same run (median)", f"{latency['fp32']:.0f} us", f"{latency['int8']:.0f} us"]
+    )
+    return _table(rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "detail": detail_table,
     "parity": parity_table,
+    "int8": int8_table,
 }
 
 

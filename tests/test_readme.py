@@ -17,9 +17,7 @@ BIN = Path(sys.executable).parent
 def run(command: str) -> str:
     """Run a line of the README in the checkout, with this environment's commands on the path."""
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    result = subprocess.run(
-        shlex.split(command), capture_output=True, text=True, check=True, cwd=ROOT, env=environment
-    )
+    result = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     return result.stdout
 
 
@@ -51,9 +49,7 @@ def test_python_example_prints_what_its_comment_says() -> None:
     assert block
     expected = re.search(r"# (.*)\n", block[1])
     assert expected
-    result = subprocess.run(
-        [sys.executable, "-c", block[1]], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    result = subprocess.run([sys.executable, "-c", block[1]], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == expected[1]
 
 

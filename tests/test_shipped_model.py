@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+
 from clean_scans import measure
 from mnistsum_export.export import export
 from mnistsum_export.parity import measure_parity, torch_logits

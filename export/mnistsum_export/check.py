@@ -38,7 +38,7 @@ def properties(model: ModelProto, operation: Operation, opset: int) -> list[tupl
     notes = [node.name for node in model.graph.node if node.doc_string or node.metadata_props]
     return [
         ("opsets", [(entry.domain, entry.version) for entry in model.opset_import], [("", opset)]),
-        ("IR version", model.ir_version, helper.find_min_ir_version_for(list(model.opset_import))),
+        ("IR version", model.ir_version, helper.find_min_ir_version_for([helper.make_opsetid("", opset)])),
         ("inputs", _signature(model.graph.input), inputs),
         ("outputs", _signature(model.graph.output), outputs),
         ("tensors in a second file", external, []),

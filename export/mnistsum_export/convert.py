@@ -27,6 +27,8 @@ def convert(network: TwoInputNetwork, opset: int) -> onnx.ModelProto:
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Above 20 it warns that it does not support the opset, and writes it: structure and parity are the judges.
+        warnings.simplefilter("ignore", torch.onnx.errors.OnnxExporterWarning)
         torch.onnx.export(
             network,
             example,

@@ -10,11 +10,14 @@ import onnx
 from mnistsum_export.check import check_structure
 from mnistsum_export.convert import convert
 from mnistsum_export.metadata import with_metadata
-from mnistsum_export.opsets import supported_opsets
+from mnistsum_export.opsets import oldest_onnxruntime, require_supported
 from mnistsum_export.parity import Parity, measure_parity, torch_logits
 from mnistsum_export.probes import make_probes
-from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.errors import CallError, WorkError
+from mnistsum_export.references import bind, make_references, torch_engine
+from mnistsum_runtime.atomic import write_together
+from mnistsum_runtime.contract import FP32
+from mnistsum_runtime.errors import WorkError
+from mnistsum_runtime.references import references_path
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 from mnistsum_train.data import load_mnist
 
@@ -24,6 +27,8 @@ class Export:
     """What was written."""
 
     output: Path
+    references: Path
+    """Beside it."""
     operation: str
     opset: int
     ir_version: int
@@ -36,22 +41,34 @@ class Export:
     parity: Parity
     """Measured on the final bytes."""
 
+    @property
+    def oldest_onnxruntime(self) -> str:
+        """The first onnxruntime release that loads the file."""
+        return oldest_onnxruntime(self.opset, self.ir_version)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
             "output": str(self.output),
+            "references": str(self.references),
+            "precision": FP32,
             "operation": self.operation,
             "opset": self.opset,
             "ir_version": self.ir_version,
+            "oldest_onnxruntime": self.oldest_onnxruntime,
             "bytes": self.size,
             "sha256": self.sha256,
             "checkpoint_sha256": self.checkpoint_sha256,
             "parity": self.parity.to_dict(),
         }
 
+    def __str__(self) -> str:
+        """A table for people."""
+        return str(self.parity)
+
 
 def export(checkpoint_file: Path, output: Path, opset: int, tolerance: float, samples: int) -> Export:
-    """Convert, check, prove, describe, prove again, write.
+    """Convert, check, prove, record, describe, prove again, write the file and its references.
 
     Args:
         checkpoint_file: From mnistsum-train.
@@ -63,20 +80,20 @@ def export(checkpoint_file: Path, output: Path, opset: int, tolerance: float, sa
     Raises:
         CallError: An opset that is not supported.
         ModelError: The checkpoint is missing, damaged, or not a mnistsum checkpoint.
-        WorkError: A check failed, parity was not reached, or `output` cannot be written.
+        WorkError: A check failed, parity was not reached, or the files cannot be written.
     """
-    opsets = supported_opsets()
-    if opset not in opsets:
-        raise CallError(f"opset {opset} is not supported: choose one of {opsets[0]} to {opsets[-1]}")
+    require_supported(opset)
     checkpoint = Checkpoint.load(checkpoint_file)
     operation = checkpoint.network.operation
     model = convert(checkpoint.network, opset)
     check_structure(model, operation, opset)
 
-    probes = make_probes(load_mnist(train=False).first(samples).images[:, 0].numpy())
+    test = load_mnist(train=False)
+    probes = make_probes(test.first(samples).images[:, 0].numpy())
     truth = torch_logits(checkpoint.network, probes)
     parity = measure_parity(model.SerializeToString(), probes, truth, tolerance, operation.name)
     require(parity)
+    references = make_references(test, checkpoint.network, torch_engine(checkpoint.network), FP32, tolerance)
     content = with_metadata(model, checkpoint, opset, parity)
     check_structure(onnx.load_from_string(content), operation, opset)
     again = measure_parity(content, probes, truth, tolerance, operation.name)
@@ -85,9 +102,11 @@ def export(checkpoint_file: Path, output: Path, opset: int, tolerance: float, sa
             "the final bytes do not give what the receipt in them says, although nothing but the metadata differs: "
             f"{again.to_json()} against {parity.to_json()}; nothing was written"
         )
-    write_atomically(output, content)
+    beside = references_path(output)
+    write_together({output: content, beside: bind(references, content, output).to_bytes()})
     return Export(
         output=output,
+        references=beside,
         operation=operation.name,
         opset=opset,
         ir_version=model.ir_version,

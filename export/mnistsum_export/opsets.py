@@ -7,10 +7,31 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
+from mnistsum_runtime.errors import CallError
+
 OLDEST = 13
 """The contract's promise. The exporter reaches back to 11, for which nobody has asked."""
 NEWEST = 23
 """The last one that torch 2.13's `torch.onnx.export(dynamo=False)` writes; it raises at 24."""
+
+ONNXRUNTIME_RELEASES = (
+    ("1.6", 13, 7),
+    ("1.8", 14, 7),
+    ("1.9", 15, 8),
+    ("1.11", 16, 8),
+    ("1.12", 17, 8),
+    ("1.14", 18, 8),
+    ("1.15", 19, 9),
+    ("1.17", 20, 9),
+    ("1.18", 21, 10),
+    ("1.21", 22, 10),
+    ("1.23", 23, 11),
+)
+"""(release, newest opset, newest IR version) of every onnxruntime that was the first to take one of them.
+
+The subject of onnxruntime's page on compatibility (https://onnxruntime.ai/docs/reference/compatibility.html), measured
+with this network's files on every minor release from 1.6 to 1.25. `make compat` checks it on five releases again.
+"""
 
 
 @cache
@@ -21,6 +42,25 @@ def supported_opsets() -> tuple[int, ...]:
     """
     newest = min(NEWEST, onnx.defs.onnx_opset_version())
     return tuple(opset for opset in range(OLDEST, newest + 1) if _onnxruntime_loads(opset))
+
+
+def oldest_onnxruntime(opset: int, ir_version: int) -> str:
+    """The first onnxruntime release that loads a file, as "1.12". mnistsum's own runtime needs 1.15 in any case.
+
+    Raises:
+        LookupError: No release in `ONNXRUNTIME_RELEASES` does.
+    """
+    for release, newest_opset, newest_ir_version in ONNXRUNTIME_RELEASES:
+        if opset <= newest_opset and ir_version <= newest_ir_version:
+            return release
+    raise LookupError(f"no onnxruntime is known that loads opset {opset} with IR version {ir_version}")
+
+
+def require_supported(opset: int) -> None:
+    """Raise `CallError` naming the range unless `opset` is supported."""
+    opsets = supported_opsets()
+    if opset not in opsets:
+        raise CallError(f"opset {opset} is not supported: choose one of {opsets[0]} to {opsets[-1]}")
 
 
 def _onnxruntime_loads(opset: int) -> bool:

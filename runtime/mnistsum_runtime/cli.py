@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import loading, run_and_exit
 from mnistsum_runtime.errors import CallError, PictureError
 
 if TYPE_CHECKING:
@@ -43,9 +42,8 @@ class _RunCommand(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A model made by mnistsum-export.  [default: the one in the package]",
+    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
 )
 @click.option(
     "--threads",
@@ -56,7 +54,7 @@ class _RunCommand(click.Command):
     help="How many threads one inference may use.",
 )
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
-def command(arguments: tuple[str, ...], as_json: bool, model: Path | None, threads: int, version: bool) -> int:
+def command(arguments: tuple[str, ...], as_json: bool, model: str | None, threads: int, version: bool) -> int:
     """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it.
 
     IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
@@ -131,10 +129,11 @@ def _read_standard_input() -> bytes | PictureError:
         return PictureError("not_readable", f"standard input cannot be read: {error}")
 
 
-def _open_predictor(model: Path | None, threads: int) -> Predictor:
-    from mnistsum_runtime.predictor import Predictor
+def _open_predictor(model: str | None, threads: int) -> Predictor:
+    with loading():
+        from mnistsum_runtime.predictor import Predictor
 
-    return Predictor(model, threads)
+        return Predictor(model, threads)
 
 
 def _answer(predictor: Predictor, name: str, source: Source | PictureError, number: int, as_json: bool) -> bool:
@@ -170,7 +169,4 @@ def _version_line(predictor: Predictor) -> str:
 
 def main() -> None:
     """Entry point of `mnistsum-run`."""
-    code = exit_code(command)
-    # The output is flushed and nothing else is open. Python's orderly end would unload onnxruntime and numpy piece by
-    # piece, which takes a sixth of the whole process.
-    os._exit(code)
+    run_and_exit(command)

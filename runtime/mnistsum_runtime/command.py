@@ -1,7 +1,10 @@
 """The rim that every command shares: errors become one line and an exit code, never a traceback."""
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import click
@@ -12,6 +15,27 @@ from mnistsum_runtime.errors import CallError, MnistsumError
 def run_command(command: click.Command) -> None:
     """Run a click command and leave the process with the documented exit code."""
     sys.exit(exit_code(command))
+
+
+def run_and_exit(command: click.Command) -> None:
+    """As `run_command`, for the commands whose start a user feels: see "Start-up and memory" in runtime/README.md."""
+    # Before numpy is imported: its linear algebra would start a thread for each core, and gets matrices of 20x100.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    code = exit_code(command)
+    # The output is flushed and nothing else is open. Python's orderly end would unload onnxruntime and numpy piece by
+    # piece, which takes a sixth of the whole process.
+    os._exit(code)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For the imports and the session of a command: no garbage is looked for, neither now nor among them later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def exit_code(command: click.Command) -> int:

@@ -1,6 +1,8 @@
 """The model file: where the shipped one is, and the check that a file carries the contract before it is believed."""
 
+import ctypes
 import json
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +17,20 @@ from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 _LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
 
 
-def model_name(operation: Operation) -> str:
+def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     """The file name of the shipped model of an operation."""
-    return f"mnistsum-{operation.name}.onnx"
+    suffix = "" if precision == contract.FP32 else f"-{precision}"
+    return f"mnistsum-{operation.name}{suffix}.onnx"
 
 
-def shipped_model(operation: Operation = SUM) -> Path:
+def find_model(model: str | os.PathLike[str] | None) -> Path:
+    """The file that a user names: nothing is the shipped one, `int8` the shipped int8 one, all else a path."""
+    if model is None:
+        return shipped_model()
+    return shipped_model(precision=contract.INT8) if model == contract.INT8 else Path(model)
+
+
+def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> Path:
     """Where the shipped model of an operation is, in a wheel and in a checkout alike.
 
     Raises:
@@ -30,7 +40,7 @@ def shipped_model(operation: Operation = SUM) -> Path:
     spec = find_spec("mnistsum_artifacts")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package mnistsum_artifacts is not installed: name a model file, or reinstall mnistsum")
-    return Path(spec.submodule_search_locations[0], model_name(operation))
+    return Path(spec.submodule_search_locations[0], model_name(operation, precision))
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,17 @@ def open_model(path: Path, threads: int = 1) -> Model:
     except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
         reason = " ".join(str(error).split())
         raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
+    del content
+    _return_freed_memory()
     return Model(path, session, check_contract(session, path))
+
+
+def _return_freed_memory() -> None:
+    """Give back to the system what only loading needed, 1.3 MB for the shipped model: glibc would keep it."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return  # only glibc has it
 
 
 def session_options(threads: int) -> Any:

@@ -195,7 +195,7 @@ def _flatten(image: Image.Image) -> Grey:
         return np.asarray(over_own_ground(*straight.split()))
     if image.mode not in ("1", "L", "RGB"):
         image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 
 def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:
@@ -204,7 +204,7 @@ def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:
     if not np.isfinite([low, high]).all():
         raise ValueError("pixels that are not finite numbers")
     if levels.dtype == np.int32 and low >= 0 and high <= 65535:
-        return levels.astype(np.uint8 if high <= 255 else np.uint16)
+        return levels.astype(np.uint8) if high <= 255 else levels.astype(np.uint16)
     if low >= 0:
         for white in (1, 255, 65535):
             if high <= white:

@@ -6,14 +6,13 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError, PictureError
-from mnistsum_runtime.model import Model, open_model, shipped_model
+from mnistsum_runtime.model import Model, find_model, open_model
 from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
 from mnistsum_runtime.preparation import prepare
@@ -40,7 +39,7 @@ class Predictor:
         """Open a model.
 
         Args:
-            model: An `.onnx` file made by mnistsum-export; the shipped one by default.
+            model: An `.onnx` file made by mnistsum-export, or `int8`, the shipped int8 one; by default the shipped one.
             threads: How many threads one inference may use, 1 or more.
 
         Raises:
@@ -49,7 +48,7 @@ class Predictor:
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        self.model: Model = open_model(shipped_model() if model is None else Path(model), threads)
+        self.model: Model = open_model(find_model(model), threads)
         self._outputs = [contract.DIGIT, self.model.operation.name]
         self._values = self.model.operation.classes
 

@@ -149,7 +149,9 @@ class References:
         } | {sample.name: (sample.ink, np.float32, (IMAGE_SIZE, IMAGE_SIZE)) for sample in self.samples}
         for name, (array, dtype, shape) in expected.items():
             if array.dtype != dtype or array.shape != shape:
-                raise ValueError(f"{name} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} {list(shape)}")
+                raise ValueError(
+                    f"{name} is {array.dtype} {list(array.shape)}, expected {np.dtype(dtype)} {list(shape)}"
+                )
         if self.precision not in (FP32, INT8):
             raise ValueError(f"its precision is {self.precision!r}")
         if not (self.real.any() and self.samples and self.numbers.max() < NUMBERS):
@@ -158,7 +160,7 @@ class References:
 
 def references_path(model: Path) -> Path:
     """Where a model's references lie: `NAME.references.npz` beside `NAME.onnx`."""
-    return model.with_name(model.name.removesuffix(".onnx") + _ENDING)
+    return model.parent / (model.name.removesuffix(".onnx") + _ENDING)
 
 
 def read_references(model: Model) -> References:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import loading, run_and_exit
 
 if TYPE_CHECKING:
     from mnistsum_runtime.model import Model
@@ -44,11 +43,12 @@ def command(model: str | None, as_json: bool, threads: int) -> int:
     Exit code: 0 both passed, 1 one failed, 2 the call was wrong, 3 the model or its references are missing, damaged,
     or do not belong together.
     """
-    from mnistsum_runtime.model import find_model, open_model
-    from mnistsum_runtime.references import read_references
-    from mnistsum_runtime.verification import verify_inference, verify_preparation
+    with loading():
+        from mnistsum_runtime.model import find_model, open_model
+        from mnistsum_runtime.references import read_references
+        from mnistsum_runtime.verification import verify_inference, verify_preparation
 
-    opened = open_model(find_model(model), threads)
+        opened = open_model(find_model(model), threads)
     references = read_references(opened)
     preparation = verify_preparation(references)
     inference = verify_inference(opened, references)
@@ -115,5 +115,4 @@ def _one_line(versions: dict[str, Any]) -> str:
 
 def main() -> None:
     """Entry point of `mnistsum-verify`."""
-    # As in mnistsum-run: the output is flushed, an orderly end would only take time.
-    os._exit(exit_code(command))
+    run_and_exit(command)

@@ -18,6 +18,7 @@ from tiny_model import drawn_digit
 
 PAPER = 255 - drawn_digit(7)
 """Dark ink on white, 28x28."""
+MODES = ["1", "L", "P", "RGB", "RGBA", "LA", "La", "PA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
 
 
 def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -61,9 +62,7 @@ def test_path_bytes_image_and_array_read_alike(tmp_path: Path) -> None:
         assert np.array_equal(read_picture(source), PAPER)
 
 
-@pytest.mark.parametrize(
-    "mode", ["1", "L", "P", "RGB", "RGBA", "LA", "La", "PA", "CMYK", "YCbCr", "I", "F", "I;16", "HSV"]
-)
+@pytest.mark.parametrize("mode", MODES)
 def test_every_mode_of_pillow_gives_the_same_prepared_picture(mode: str) -> None:
     grey = Image.fromarray(PAPER)
     if mode == "I;16":
@@ -187,9 +186,7 @@ def test_an_empty_file_is_empty(tmp_path: Path) -> None:
     assert refused(b"").kind == "empty"
 
 
-@pytest.mark.parametrize(
-    "text", [b"hello, I am not a picture", b"BMW is a car", b"P1 is a text", b"RIFF raff", b"<svg/>"]
-)
+@pytest.mark.parametrize("text", [b"hello, I am text", b"BMW is a car", b"P1 is a text", b"RIFF raff", b"<svg/>"])
 def test_text_is_not_a_picture(text: bytes) -> None:
     assert refused(text).kind == "not_a_picture"
 

@@ -143,7 +143,7 @@ def test_a_number_that_is_not_0_to_9_is_a_wrong_call(predictor: Predictor, numbe
 def test_an_integer_of_numpy_is_a_number(predictor: Predictor) -> None:
     prediction = predictor.predict(drawn_digit(7), np.int64(4))  # type: ignore[arg-type]
     assert type(prediction.number) is int
-    assert predictor.predict_many([drawn_digit(7)], np.array([4]))[0].value == 11  # type: ignore[arg-type]
+    assert predictor.predict_many([drawn_digit(7)], np.array([4]))[0].value == 11  # type: ignore[call-overload]
 
 
 def test_as_many_numbers_as_pictures(predictor: Predictor) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command("mnistsum-train", context_settings={"show_default": True, "max_content_width": 100})
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder.  [default: runs/<operation>]")
 @click.option("--operation", type=click.Choice(list(OPERATIONS)), default="sum", help="What the second output learns.")
-@click.option("--epochs", type=click.IntRange(1), default=20, help="Passes over the training pictures.")
+@click.option("--epochs", type=click.IntRange(1), default=24, help="Passes over the training pictures.")
 @click.option("--batch-size", type=click.IntRange(2), default=128, help="Pictures a step.")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.01, help="Peak learning rate.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Same seed, same machine: same weights.")

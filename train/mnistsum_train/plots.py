@@ -85,7 +85,7 @@ def worst_mistakes(answers: Answers, test: Part, operation: Operation) -> bytes:
     value_truth = table[labels]
     value_probability = answers.value.softmax(-1).gather(2, value_truth[..., None])[..., 0]
     figure = Figure(figsize=(1.55 * SHEET_COLUMNS, 2.15 * SHEET_ROWS), layout="constrained")
-    panels = figure.subplots(SHEET_ROWS, SHEET_COLUMNS).flat
+    panels = list(figure.subplots(SHEET_ROWS, SHEET_COLUMNS).flat)
     for axes in panels:
         axes.axis("off")
     for axes, index in zip(panels, order[: SHEET_COLUMNS * SHEET_ROWS].tolist(), strict=False):
@@ -93,7 +93,7 @@ def worst_mistakes(answers: Answers, test: Part, operation: Operation) -> bytes:
         said = int(digit_probability[index].argmax())
         value = operation.classes[int(answers.value[index, number].argmax())]
         truth, right = int(labels[index]), operation.function(int(labels[index]), number)
-        axes.imshow(test.images[index, 0], cmap="gray_r")
+        axes.imshow(test.images[index, 0].numpy(), cmap="gray_r")
         axes.set_title(
             f"true {truth}, said {said} ({100 * digit_probability[index, said]:.0f} %)\n"
             f"{truth} {operation.symbol} {number} = {right}, said {value}",

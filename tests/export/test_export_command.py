@@ -1,0 +1,197 @@
+"""`mnistsum-export` writes a proven file or nothing, and says why in one line."""
+
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+import mnistsum_export.cli
+import mnistsum_export.export
+import mnistsum_runtime.command
+from calling import Called, assert_one_line, call
+from exporting import SAMPLES
+from mnistsum_export.cli import command
+from mnistsum_export.parity import Parity, measure_parity
+from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
+from mnistsum_train.network import TwoInputNetwork
+
+OLD = b"the file that stood there before"
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """A folder with an older file in it."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(OLD)
+    return folder / "model.onnx"
+
+
+def export_to(output: Path, checkpoint: Path, *options: object) -> Called:
+    return call(command, "--checkpoint", checkpoint, "--output", output, "--samples", 1, *options)
+
+
+def assert_untouched(output: Path) -> None:
+    assert [file.name for file in output.parent.iterdir()] == [output.name]
+    assert output.read_bytes() == OLD
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--opset", "seventeen"),
+        ("--opset", "17.5"),
+        ("--tolerance", "0"),
+        ("--tolerance", "-1"),
+        ("--tolerance", "nan"),
+        ("--tolerance", "inf"),
+        ("--samples", "0"),
+        ("--samples", "10001"),
+        ("--nonsense",),
+        ("something",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_option_is_exit_2_and_one_line(
+    output: Path, small_checkpoint_file: Path, options: tuple[str, ...]
+) -> None:
+    assert_one_line(export_to(output, small_checkpoint_file, *options), 2, "mnistsum-export: ")
+    assert_untouched(output)
+
+
+@pytest.mark.parametrize("module", ["torch", "onnx", "onnxruntime"])
+def test_missing_extra_is_named(
+    module: str, monkeypatch: pytest.MonkeyPatch, output: Path, small_checkpoint_file: Path
+) -> None:
+    def without(name: str) -> ModuleSpec | None:
+        return None if name == module else find_spec(name)
+
+    monkeypatch.setattr(mnistsum_runtime.command, "find_spec", without)
+    called = export_to(output, small_checkpoint_file)
+    assert_one_line(called, 2, f"{module} not installed", "pip install 'mnistsum[export]'")
+
+
+def test_command_itself_needs_no_extra() -> None:
+    """What is imported before the extra is looked for must not need it."""
+    code = "import sys, mnistsum_export.cli; print({'torch', 'onnx', 'safetensors'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_no_checkpoint_outside_a_checkout_is_exit_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mnistsum_export.cli, "SHIPPED_CHECKPOINT", tmp_path / "none")
+    assert_one_line(call(command, "--output", tmp_path / "m.onnx"), 2, "no --checkpoint given")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def drop_tensor(path: Path) -> None:
+    tensors, description = read_safetensors(path)
+    del tensors["value_head.bias"], description["tensors_sha256"]
+    write_safetensors(path, tensors, description)
+
+
+def reshape_tensor(path: Path) -> None:
+    tensors, description = read_safetensors(path)
+    del description["tensors_sha256"]
+    write_safetensors(path, tensors | {"value_head.bias": torch.zeros(18)}, description)
+
+
+def pickle(path: Path) -> None:
+    weights = Checkpoint.load(path).network.state_dict()
+    torch.save(weights, path)
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, drop_tensor, reshape_tensor, pickle, Path.unlink])
+def test_checkpoint_that_is_no_good_is_exit_3(
+    output: Path, small_network: TwoInputNetwork, tmp_path: Path, damage: "object"
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    Checkpoint(small_network).save(path)
+    assert callable(damage)
+    damage(path)
+    assert_one_line(export_to(output, path), 3, str(path), "mnistsum-train")
+    assert_untouched(output)
+
+
+def test_parity_not_reached_is_exit_1_and_the_old_file_stands(output: Path, small_checkpoint_file: Path) -> None:
+    called = export_to(output, small_checkpoint_file, "--tolerance", "1e-12")
+    assert_one_line(called, 1, "parity not reached", "tolerance 1e-12", "nothing was written")
+    assert_untouched(output)
+
+
+def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
+    output: Path, small_checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second measurement is not a formality: any difference from the first stops the export."""
+    measured: list[Parity] = []
+
+    def drifting(*arguments: object) -> Parity:
+        parity = measure_parity(*arguments)  # type: ignore[arg-type]
+        first = parity.comparisons[0]
+        moved = replace(first, digit_difference=first.digit_difference + 1e-9 * len(measured))
+        measured.append(replace(parity, comparisons=(moved, *parity.comparisons[1:])))
+        return measured[-1]
+
+    monkeypatch.setattr(mnistsum_export.export, "measure_parity", drifting)
+    assert_one_line(
+        export_to(output, small_checkpoint_file), 1, "the final bytes do not give what the receipt in them says"
+    )
+    assert len(measured) == 2
+    assert_untouched(output)
+
+
+def test_converter_that_keeps_another_opset_is_exit_1(
+    output: Path, small_checkpoint_file: Path, converted: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnistsum_export.export, "convert", lambda *_: converted)
+    assert_one_line(export_to(output, small_checkpoint_file, "--opset", 13), 1, "has opsets [('', 17)]")
+    assert_untouched(output)
+
+
+@pytest.mark.parametrize("place", ["missing/model.onnx", "output/model.onnx/below", "output"])
+def test_place_that_cannot_be_written_is_exit_1(
+    output: Path, small_checkpoint_file: Path, tmp_path: Path, place: str
+) -> None:
+    called = export_to(tmp_path / place, small_checkpoint_file)
+    assert_one_line(called, 1, f"cannot write {tmp_path / place}: ")
+    assert_untouched(output)
+    assert [path.name for path in tmp_path.iterdir()] == ["output"]
+
+
+def test_current_folder_as_output_is_exit_1(
+    small_checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(export_to(Path(), small_checkpoint_file), 1, "cannot write .: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_full_disk_is_exit_1_and_the_old_file_stands(output: Path, checkpoint_file: Path) -> None:
+    options = ["--checkpoint", str(checkpoint_file), "--output", str(output), "--samples", str(SAMPLES)]
+    done = subprocess.run(
+        [sys.executable, "-c", "from mnistsum_export.cli import main; main()", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    called = Called(done.returncode, done.stdout, done.stderr)
+    assert_one_line(called, 1, f"cannot write {output}: File too large")
+    assert_untouched(output)

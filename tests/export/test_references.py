@@ -1,0 +1,151 @@
+"""What lies beside an exported file: torch's answers in float64, bound to the file's bytes, and they verify."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+import mnistsum_export.references
+from calling import call
+from exporting import SAMPLES, Exported
+from mnistsum_export.cli import command
+from mnistsum_export.references import bind, make_references, torch_engine
+from mnistsum_runtime import verification
+from mnistsum_runtime.contract import FP32
+from mnistsum_runtime.errors import ModelError, WorkError
+from mnistsum_runtime.model import open_model
+from mnistsum_runtime.preparation import prepare
+from mnistsum_runtime.references import References, read_references, references_path
+from mnistsum_runtime.verification import verify_inference, verify_preparation
+from mnistsum_runtime.verify_cli import command as verify
+from mnistsum_train.data import load_mnist
+from mnistsum_train.network import TwoInputNetwork
+
+
+@pytest.fixture(scope="module")
+def references(exported: Exported) -> References:
+    return read_references(open_model(exported.path))
+
+
+def test_exported_file_verifies(exported: Exported) -> None:
+    called = call(verify, "--model", exported.path)
+    assert (called.code, called.err) == (0, "")
+
+
+def test_references_are_bound_to_the_bytes(exported: Exported, references: References) -> None:
+    assert references.model_sha256 == hashlib.sha256(exported.content).hexdigest()
+    assert exported.record["references"] == str(references_path(exported.path))
+
+
+def test_200_real_digits_with_all_numbers_and_the_synthetic_pictures(references: References) -> None:
+    assert references.real.sum() >= 200
+    assert set(references.numbers[references.real]) == set(range(10))
+    synthetic = references.pictures[~references.real]
+    assert any(not picture.any() for picture in synthetic)
+    assert any((picture == 255).all() for picture in synthetic)
+    assert len(synthetic) > 20
+    test_set = {image.tobytes() for image in load_mnist(train=False).images[:, 0].numpy()}
+    assert all(picture.tobytes() in test_set for picture in references.pictures[references.real])
+
+
+def test_logits_are_torchs_in_float64(references: References, network: TwoInputNetwork) -> None:
+    images = torch.from_numpy(references.pictures / np.float32(255))[:, None]
+    numbers = torch.eye(10)[torch.from_numpy(references.numbers).long()]
+    with torch.inference_mode():
+        digit, value = network(images, numbers)
+    np.testing.assert_allclose(references.digit_logits, digit, atol=1e-4)
+    np.testing.assert_allclose(references.value_logits, value, atol=1e-4)
+    assert references.tolerance == 1e-4
+    assert next(network.parameters()).dtype == torch.float32  # the network itself was not touched
+
+
+def test_no_label_is_a_near_tie(references: References) -> None:
+    for logits in (references.digit_logits, references.value_logits):
+        best = np.sort(logits, axis=1)
+        assert (best[:, -1] - best[:, -2]).min() > 2 * references.tolerance
+
+
+def test_sample_pictures_are_of_several_kinds(references: References) -> None:
+    assert len(references.samples) >= 5
+    assert {sample.content[:4] for sample in references.samples} >= {b"\x89PNG", b"\xff\xd8\xff\xe0"}
+    assert sum(len(sample.content) for sample in references.samples) < 30_000
+
+
+def test_file_is_small(exported: Exported) -> None:
+    assert references_path(exported.path).stat().st_size < 150_000
+
+
+def test_two_exports_give_equal_references(exported: Exported, checkpoint_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "again.onnx"
+    called = call(command, "--checkpoint", checkpoint_file, "--output", path, "--samples", SAMPLES)
+    assert called.code == 0, called.err
+    assert references_path(path).read_bytes() == references_path(exported.path).read_bytes()
+
+
+def test_largest_weight_tensor_nudged_fails_inference_alone(
+    exported: Exported, references: References, tmp_path: Path
+) -> None:
+    model = onnx.load_from_string(exported.content)
+    largest = max(model.graph.initializer, key=lambda tensor: np.prod(tensor.dims))
+    largest.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(largest) + np.float32(3e-3), largest.name))
+    path = tmp_path / "nudged.onnx"
+    path.write_bytes(model.SerializeToString())
+    references_path(path).write_bytes(references.to_bytes())
+    with pytest.raises(ModelError, match="another model"):
+        read_references(open_model(path))
+    rebound = replace(references, model_sha256=open_model(path).sha256())
+    assert not verify_inference(open_model(path), rebound)
+    assert verify_preparation(rebound)
+
+
+def test_preparation_off_by_one_pixel_fails_preparation_alone(
+    exported: Exported, references: References, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "prepare", lambda *arguments: np.roll(prepare(*arguments), 1, axis=0))
+    result = verify_preparation(references)
+    assert not any(sample.passed for sample in result.samples)
+    assert verify_inference(open_model(exported.path), references)
+
+
+def test_references_that_do_not_verify_here_stop_the_export(
+    exported: Exported,
+    network: TwoInputNetwork,
+    small_checkpoint_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e-4)
+    wrong = replace(made, digit_logits=made.digit_logits + np.float32(1e-3))
+    with pytest.raises(WorkError, match="do not verify on this machine"):
+        bind(wrong, exported.content, exported.path)
+    monkeypatch.setattr("mnistsum_export.export.make_references", lambda *_: wrong)
+    output = tmp_path / "model.onnx"
+    output.write_bytes(b"old")
+    references_path(output).write_bytes(b"old references")
+    called = call(command, "--checkpoint", small_checkpoint_file, "--output", output, "--samples", SAMPLES)
+    assert called.code == 1
+    assert output.read_bytes() == b"old"
+    assert references_path(output).read_bytes() == b"old references"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_references_that_cannot_be_written_leave_the_old_model(small_checkpoint_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.onnx"
+    output.write_bytes(b"old")
+    references_path(output).mkdir()
+    called = call(command, "--checkpoint", small_checkpoint_file, "--output", output, "--samples", SAMPLES)
+    assert called.code == 1
+    assert f"cannot write {references_path(output)}" in called.err
+    assert output.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_network_whose_answers_are_ties_is_told_so(network: TwoInputNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnistsum_export.references, "CANDIDATES_PER_DIGIT", 5)
+    with pytest.raises(WorkError, match="is the network trained"):
+        make_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e3)

@@ -1,0 +1,66 @@
+"""What the tests of the export share: a network with conviction, one run of the command, and swapped outputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from mnistsum_runtime.operations import Operation
+from mnistsum_train.network import TwoInputNetwork
+
+SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What one run of the command left."""
+
+    path: Path
+    content: bytes
+    record: dict[str, Any]
+    """What `--json` printed."""
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        return onnx.load_from_string(self.content)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return {entry.key: entry.value for entry in self.model.metadata_props}
+
+
+def make_network(operation: Operation, *, small: bool) -> TwoInputNetwork:
+    """Seeded weights whose logits spread and whose labels differ from pair to pair; `small` runs ten times faster.
+
+    The batch statistics are not those of a new network, so that a graph that loses them is found out.
+    """
+    generator = torch.Generator().manual_seed(0)
+    network = (TwoInputNetwork(operation, (4, 6, 8), 16) if small else TwoInputNetwork(operation)).eval()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+            elif name.endswith(("running_mean", "bias")):
+                tensor.normal_(0, 0.1, generator=generator)
+            elif tensor.ndim > 1:
+                gain = 6 if "head" in name else 2
+                tensor.normal_(0, (gain / tensor[0].numel()) ** 0.5, generator=generator)
+    return network
+
+
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    """Give an input or output of the graph another name, at both its ends."""
+    for value in (*model.graph.input, *model.graph.output):
+        value.name = new if value.name == old else value.name
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+
+
+def swap_outputs(model: onnx.ModelProto) -> None:
+    """Let each output carry the other's name."""
+    rename(model, "digit", "spare")
+    rename(model, "sum", "digit")
+    rename(model, "spare", "sum")

@@ -1,0 +1,111 @@
+"""The Pi test can fail: each way in which a Pi could be wrong is found."""
+
+from typing import Any
+
+import pytest
+
+from pi.comparison import check_verification, compare_answers
+from pi.readme import read_lines
+
+ANSWER: dict[str, Any] = {
+    "image": "seven.png",
+    "number": 4,
+    "digit": 7,
+    "sum": 11,
+    "digit_confidence": 0.9998,
+    "sum_confidence": 0.9997,
+    "consistent": True,
+    "error": None,
+}
+REPORT: dict[str, Any] = {
+    "passed": True,
+    "model": {"precision": "fp32"},
+    "here": {"machine": "aarch64", "python": "3.11.2"},
+    "inference": {"outputs": [{"name": "digit", "largest_difference": 1e-6, "labels_equal": 9, "labels_compared": 9}]},
+}
+
+
+def test_equal_answers_have_no_differences() -> None:
+    assert compare_answers([ANSWER], [ANSWER | {"digit_confidence": 0.9997}]) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digit": 1},
+        {"sum": 12},
+        {"digit_confidence": 0.9},
+        {"sum_confidence": None},
+        {"consistent": False},
+        {"error": {"kind": "truncated", "message": "cut off"}},
+        {"image": "another.png"},
+        {"product": 28},
+    ],
+)
+def test_another_answer_is_found(change: dict[str, Any]) -> None:
+    assert compare_answers([ANSWER], [ANSWER | change])
+
+
+def test_missing_answers_are_found() -> None:
+    assert compare_answers([ANSWER], [])
+    assert compare_answers([], [])
+
+
+def test_verification_on_the_right_system_passes() -> None:
+    assert check_verification(REPORT, "fp32", "3.11") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passed": False},
+        {"model": {"precision": "int8"}},
+        {"here": {"machine": "x86_64", "python": "3.11.2"}},
+        {"here": {"machine": "aarch64", "python": "3.1.1"}},
+        {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"largest_difference": 2e-4}]}},
+        {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"largest_difference": None}]}},
+        {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"labels_equal": 8}]}},
+        {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"labels_equal": 0, "labels_compared": 0}]}},
+    ],
+)
+def test_another_verification_is_found(change: dict[str, Any]) -> None:
+    assert check_verification(REPORT | change, "fp32", "3.11")
+
+
+README = """\
+## On a Raspberry Pi
+```sh
+first
+```
+### With a network
+```console
+$ shown only
+```
+```sh
+online
+```
+### Without a network
+```sh
+offline 1
+```
+and
+```sh
+offline 2
+```
+## Another section
+```sh
+elsewhere
+```
+"""
+
+
+def test_the_lines_of_the_readme_are_parted_by_heading() -> None:
+    lines = read_lines(README)
+    assert (lines.first, lines.with_network, lines.without_network) == ("first\n", "online\n", "offline 1\noffline 2\n")
+
+
+@pytest.mark.parametrize("part", ["## On a Raspberry Pi", "first", "### With a network", "### Without a network"])
+def test_a_section_without_lines_is_refused(part: str) -> None:
+    text = README.replace("```sh\nfirst\n```\n", "") if part == "first" else README.replace(part, "## Something else")
+    with pytest.raises(ValueError, match=r"README\.md has no"):
+        read_lines(text)

@@ -1,0 +1,154 @@
+"""The references' file: deterministic, without pickles, and refused unless it is whole and of this very model."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+
+from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.model import open_model
+from mnistsum_runtime.operations import PRODUCT
+from mnistsum_runtime.references import References, read_references, references_path
+from recording import record, write_recorded
+from tiny_model import make_tiny_model
+
+
+@pytest.fixture
+def model_path(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.onnx"
+    write_recorded(path)
+    return path
+
+
+def refusal(model_path: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        read_references(open_model(model_path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "references"),
+    [("a.onnx", "a.references.npz"), ("a", "a.references.npz"), ("a.v2", "a.v2.references.npz")],
+)
+def test_references_lie_beside_the_model(model: str, references: str) -> None:
+    assert references_path(Path("folder", model)) == Path("folder", references)
+
+
+def test_what_is_read_is_what_was_written(model_path: Path) -> None:
+    read = read_references(open_model(model_path))
+    written = record(open_model(model_path))
+    for name in References.__dataclass_fields__:
+        if name != "samples":
+            np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    assert [(s.name, s.content, s.ink.tobytes()) for s in read.samples] == [
+        (s.name, s.content, s.ink.tobytes()) for s in written.samples
+    ]
+
+
+def test_bytes_do_not_depend_on_the_clock(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    references = record(open_model(model_path))
+    first = references.to_bytes()
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
+    assert references.to_bytes() == first
+
+
+def test_missing_references_are_named_with_the_remedy(model_path: Path) -> None:
+    references_path(model_path).unlink()
+    assert refusal(model_path).startswith(f"no references at {references_path(model_path)}: export the model again")
+
+
+def test_references_of_another_model_are_refused(model_path: Path, tmp_path: Path) -> None:
+    other = make_tiny_model()
+    other.doc_string = "the same answers, other bytes"
+    model_path.write_bytes(other.SerializeToString())
+    assert "belong to another model" in refusal(model_path)
+
+
+def test_references_of_another_operation_are_refused_even_with_the_right_hash(model_path: Path, tmp_path: Path) -> None:
+    product = tmp_path / "product.onnx"
+    write_recorded(product, make_tiny_model(PRODUCT).SerializeToString())
+    forged = replace(record(open_model(product)), model_sha256=open_model(model_path).sha256())
+    references_path(model_path).write_bytes(forged.to_bytes())
+    assert "37 classes, the model has 19" in refusal(model_path)
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+def change(content: bytes, name: str, array: object) -> bytes:
+    """The same archive with one member replaced, left out where `array` is None."""
+    buffer = BytesIO()
+    with np.load(BytesIO(content)) as archive:
+        arrays = {key: archive[key] for key in archive.files} | {name: array}
+    np.savez(buffer, **{key: value for key, value in arrays.items() if value is not None})
+    return buffer.getvalue()
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return pytest.fail, ("a pickle was run",)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "text": lambda _: b"not an archive",
+    "cut off": cut,
+    "a flipped byte": flip,
+    "a pickle": lambda content: change(content, "pictures", np.array([Bomb()], object)),
+    "a missing array": lambda content: change(content, "numbers", None),
+    "a header that is no JSON": lambda content: change(content, "header", np.frombuffer(b"{", np.uint8)),
+    "another format": lambda content: change(content, "header", np.frombuffer(b'{"format": 2}', np.uint8)),
+    "a header that is a list": lambda content: change(content, "header", np.frombuffer(b"[]", np.uint8)),
+    "too few numbers": lambda content: change(content, "numbers", np.zeros(3, np.uint8)),
+    "a number over 9": lambda content: change(content, "numbers", np.full(120, 10, np.uint8)),
+    "no real digit": lambda content: change(content, "real", np.zeros(120, np.bool_)),
+    "float64 logits": lambda content: change(content, "digit_logits", np.zeros((120, 10))),
+    "a small array": lambda content: change(content, "ink_0", np.zeros((20, 20), np.float32)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_references_are_refused(model_path: Path, damage: str) -> None:
+    path = references_path(model_path)
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    assert refusal(model_path).startswith(f"references {path}: damaged")
+
+
+@pytest.mark.parametrize("field", ["samples", "everything"])
+def test_empty_references_are_refused_since_nothing_would_be_compared(model_path: Path, field: str) -> None:
+    whole = record(open_model(model_path))
+    empty = (
+        replace(whole, samples=())
+        if field == "samples"
+        else replace(
+            whole,
+            **{
+                name: getattr(whole, name)[:0]
+                for name in ("pictures", "numbers", "real", "digit_logits", "value_logits", "fp32_labels")
+            },
+        )
+    )
+    references_path(model_path).write_bytes(empty.to_bytes())
+    assert "damaged" in refusal(model_path)
+
+
+def test_no_member_needs_pickle(model_path: Path) -> None:
+    with ZipFile(references_path(model_path)) as archive:
+        for entry in archive.infolist():
+            assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+            assert np.load(BytesIO(archive.read(entry)), allow_pickle=False).dtype != object
+        header = np.load(BytesIO(archive.read("header.npy")))
+    assert json.loads(header.tobytes())["model_sha256"] == open_model(model_path).sha256()

@@ -1,0 +1,181 @@
+"""What a whole run leaves behind, also one that was killed, one that is refused and one for which the disk is full."""
+
+import json
+import math
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import small_training
+from calling import Called, call
+from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.cli import command
+from mnistsum_train.network import TwoInputNetwork
+from small_training import EPOCHS, OPTIONS, TEST_PICTURES, call_small_training
+
+pytestmark = pytest.mark.slow
+
+PICTURES = {"learning_curves.png", "confusion_digit.png", "confusion_sum.png", "worst_mistakes.png"}
+FILES = {"checkpoint.safetensors", "metrics.jsonl", "report.json", "state.safetensors"} | PICTURES
+
+
+@pytest.fixture(scope="module")
+def quick_look(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Called]:
+    """One epoch on a few hundred pictures as a user would do it: validated and tested on all there is."""
+    out = tmp_path_factory.mktemp("quick") / "out"
+    called = call(command, "--out", out, "--limit", 256, "--epochs", 1, "--device", "cpu")
+    assert called.code == 0, called.err
+    return out, called
+
+
+def metrics(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def comparable(out: Path) -> list[dict[str, float]]:
+    return [line | {"seconds": 0} for line in metrics(out)]
+
+
+def all_numbers(value: object) -> list[float]:
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return [number for part in parts for number in all_numbers(part)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+def test_folder_has_the_promised_files_and_no_others(finished: Path) -> None:
+    assert {file.name for file in finished.iterdir()} == FILES
+
+
+def test_pictures_open(finished: Path) -> None:
+    for name in PICTURES:
+        with Image.open(finished / name) as picture:
+            picture.load()
+            assert picture.format == "PNG"
+            assert min(picture.size) > 300
+
+
+def test_metrics_have_a_line_for_each_epoch(finished: Path) -> None:
+    lines = metrics(finished)
+    assert [line["epoch"] for line in lines] == list(range(1, EPOCHS + 1))
+    assert lines[-1]["digit_loss"] < lines[0]["digit_loss"]
+    for line in lines:
+        assert 0 <= line["validation_both"] <= min(line["validation_digit"], line["validation_value"]) <= 1
+
+
+def test_checkpoint_says_of_itself_what_the_report_says(finished: Path) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    facts = Checkpoint.load(finished / "checkpoint.safetensors").facts
+    assert facts["recipe"] == report["recipe"]
+    assert facts["versions"] == report["versions"]
+    assert facts["accuracy"] == {
+        "pairs": TEST_PICTURES * 10,
+        "digit": report["test"]["digit"],
+        "sum": report["test"]["value"],
+        "both": report["test"]["both"],
+        "heads_agree": report["test"]["agree"],
+    }
+
+
+def test_report_is_over_100_000_pairs_and_consistent(quick_look: tuple[Path, Called]) -> None:
+    out, _ = quick_look
+    report = json.loads((out / "report.json").read_text())
+    test = report["test"]
+    assert test["pairs"] == 100_000
+    assert len(test["per_digit"]) == len(test["per_number"]) == 10
+    assert sum(test["per_number"]) / 10 == pytest.approx(test["both"])
+    assert min(test["per_digit"]) <= test["both"] <= max(test["per_digit"])
+    assert test["both"] <= min(test["digit"], test["value"])
+    assert report["validation"] == metrics(out)[-1]
+    assert report["training_images"] == 256
+    assert report["training_seconds"] == round(metrics(out)[0]["seconds"], 1)
+    network = Checkpoint.load(out / "checkpoint.safetensors").network
+    assert report["parameters"] == network.parameter_count() == TwoInputNetwork(network.operation).parameter_count()
+    assert all(math.isfinite(number) for number in all_numbers(report))
+
+
+def test_terminal_gets_the_table_and_nothing_else_on_standard_output(quick_look: tuple[Path, Called]) -> None:
+    out, called = quick_look
+    test = json.loads((out / "report.json").read_text())["test"]
+    assert called.out.startswith("100,000 test pairs\n")
+    assert f"{100 * test['digit']:.2f} %" in called.out
+    assert f"{100 * test['value']:.2f} %" in called.out
+    assert "sum: 256 pictures, 1 epochs" in called.err
+    assert called.err.count("epoch 1/1: loss") == 1
+    assert "\r" not in called.err  # no progress bar where there is no terminal
+
+
+def test_killed_run_resumes_to_the_same_weights_bit_for_bit(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, small_training.__file__, "--out", str(out), *OPTIONS], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        for line in process.stderr:
+            if line.startswith("epoch 1/"):
+                process.kill()
+                break
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "checkpoint.safetensors").exists()
+    assert 1 <= len(metrics(out)) < EPOCHS
+
+    resumed = call_small_training("--out", out, *OPTIONS, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "epoch 1/" not in resumed.err
+    assert f"epoch {EPOCHS}/{EPOCHS}: " in resumed.err
+    assert (out / "checkpoint.safetensors").read_bytes() == (finished / "checkpoint.safetensors").read_bytes()
+    assert comparable(out) == comparable(finished)
+
+
+def test_resuming_with_another_seed_is_exit_2_and_changes_nothing(finished: Path) -> None:
+    before = {file.name: file.read_bytes() for file in finished.iterdir()}
+    called = call_small_training("--out", finished, *OPTIONS, "--seed", "8", "--resume")
+    assert called.code == 2
+    assert called.err.splitlines()[-1].startswith("mnistsum-train: ")
+    assert "use the same options with --resume" in called.err.splitlines()[-1]
+    assert {file.name: file.read_bytes() for file in finished.iterdir()} == before
+
+
+def test_resuming_a_finished_run_trains_no_more(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    called = call_small_training("--out", out, *OPTIONS, "--resume")
+    assert called.code == 0, called.err
+    assert "epoch" not in called.err.partition("\n")[2]
+    for name in ("checkpoint.safetensors", "metrics.jsonl"):
+        assert (out / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_full_disk_is_exit_1_and_the_old_files_stand(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    done = subprocess.run(
+        [sys.executable, small_training.__file__, "--out", str(out), *OPTIONS],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[1:] == [f"mnistsum-train: cannot write {out / 'state.safetensors'}: File too large"]
+    assert {file.name for file in out.iterdir()} == FILES
+    for file in finished.iterdir():
+        assert (out / file.name).read_bytes() == file.read_bytes()
+
+
+def test_product_is_trained_the_same_way(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    called = call_small_training("--out", out, "--operation", "product", "--epochs", 1, "--limit", 100)
+    assert called.code == 0, called.err
+    assert {file.name for file in out.iterdir()} == FILES - {"confusion_sum.png"} | {"confusion_product.png"}
+    network = Checkpoint.load(out / "checkpoint.safetensors").network
+    assert network.operation.name == "product"
+    assert "product right" in called.out

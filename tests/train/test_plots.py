@@ -1,0 +1,81 @@
+"""The report's pictures show what they are about: each changes with its subject, where it should."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from mnistsum_runtime.operations import SUM
+from mnistsum_train.data import Part
+from mnistsum_train.evaluation import Answers
+from mnistsum_train.plots import confusion_matrix, learning_curves, worst_mistakes
+from mnistsum_train.training import EpochMetrics
+
+METRICS = EpochMetrics(1, 0.5, 0.9, 0.8, 0.7, 0.4, 0.8, 0.85, 0.75, 0.7, 0.9, 12.0)
+
+
+def pixels(png: bytes) -> NDArray[np.int64]:
+    """Red, green and blue, 0..255."""
+    return np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(np.int64)
+
+
+def red(png: bytes) -> int:
+    """How many pixels are clearly red."""
+    picture = pixels(png)
+    return int((picture[..., 0] - picture[..., 1:].max(axis=2) > 60).sum())
+
+
+def test_learning_curves_follow_the_history() -> None:
+    history = [METRICS, replace(METRICS, epoch=2, digit_loss=0.3)]
+    first = learning_curves(history, SUM)
+    assert first == learning_curves(history, SUM)
+    for changed in ({"validation_value_loss": 0.1}, {"digit_accuracy": 0.95}, {"validation_digit": 0.99}):
+        assert learning_curves([history[0], replace(history[1], **changed)], SUM) != first
+
+
+def test_confusion_matrix_colours_mistakes_only() -> None:
+    truth = np.arange(10).repeat(10)
+    answered = truth.copy()
+    right = confusion_matrix(answered, truth, list(range(10)), "digit")
+    answered[30:40] = 5
+    wrong = confusion_matrix(answered, truth, list(range(10)), "digit")
+    cell = 500  # pixels, at least: a coloured one of a hundred
+    assert red(wrong) - red(right) > cell
+
+
+def test_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None:
+    truth, answered = np.array([0] * 30), np.array([9] * 30)
+    picture = pixels(confusion_matrix(answered, truth, list(range(10)), "digit"))
+    matrix = picture[:, : int(0.8 * picture.shape[1])]  # without the colour bar
+    rows, columns = np.nonzero(matrix[..., 0] - matrix[..., 1:].max(axis=2) > 60)
+    assert rows.mean() < 0.3 * picture.shape[0]
+    assert columns.mean() > 0.55 * picture.shape[1]
+
+
+def test_worst_mistakes_are_the_pictures_with_the_least_probability_on_their_digit() -> None:
+    """Fifty pictures, forty panels: full ones are shown where they are worst, and left out where they are best."""
+    images = torch.zeros(50, 1, 28, 28, dtype=torch.uint8)
+    images[:10] = 255
+    test = Part(images, torch.zeros(50, dtype=torch.int64))
+    value = torch.zeros(50, 10, 19)
+    ink = []
+    for certainty in (-5.0, 5.0):  # of the full pictures
+        digit = torch.zeros(50, 10, 10)
+        digit[:10, :, 0] = certainty
+        ink.append((pixels(worst_mistakes(Answers(digit, value), test, SUM)).max(axis=2) < 100).mean())
+    assert ink[0] > ink[1] + 0.08
+
+
+def test_worst_mistakes_are_red_where_an_answer_is_wrong() -> None:
+    test = Part(torch.zeros(50, 1, 28, 28, dtype=torch.uint8), torch.full((50,), 3))
+    digit, value = torch.zeros(50, 10, 10), torch.zeros(50, 10, 19)
+    digit[..., 3] = 9
+    for number in range(10):
+        value[:, number, 3 + number] = 9
+    right = worst_mistakes(Answers(digit, value), test, SUM)
+    wrong = worst_mistakes(Answers(digit.roll(1, -1), value), test, SUM)
+    assert red(right) == 0
+    assert red(wrong) > 1000
