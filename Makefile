@@ -5,7 +5,7 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train export artifacts samples tables pi wheelhouse compat dist bench clean
+.PHONY: help run test lint train export artifacts samples figures tables pi wheelhouse compat dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,15 @@ artifacts: .venv/.installed  ## Regenerate everything that is shipped: training,
 	$(DEV)/mnistsum-export --precision int8 --json \
 		--output artifacts/mnistsum_artifacts/mnistsum-sum-int8.onnx > runs/sum/export_int8.json
 	cp runs/sum/export.json runs/sum/export_int8.json artifacts/sum/
-	$(MAKE) samples tables
+	$(MAKE) samples figures tables
 
 samples: .venv/.installed
 	$(DEV)/python artifacts/make_samples.py
+
+figures: .venv/.installed .venv-run/.installed
 	$(DEV)/python tests/clean_scans.py artifacts/sum/clean_scans.json
+	$(RUN)/mnistsum-bench --json > runs/bench.json
+	cp runs/bench.json artifacts/bench.json
 
 tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
 	$(DEV)/python artifacts/make_tables.py

@@ -89,11 +89,28 @@ def int8_table() -> str:
     return _table(rows)
 
 
+def bench_table() -> str:
+    """What `mnistsum-bench` measured."""
+    bench = _load("bench.json")
+    rows = [["", "measured", ""]]
+    for figure in bench["figures"]:
+        value = figure["value"]
+        number = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        rows.append([figure["group"], figure["name"], f"{number} {figure['unit']}"])
+    device, versions = bench["device"], bench["versions"]
+    return _table(rows) + (
+        f"\n{device['board']}, {device['machine']}, {device['cores']} cores, Python {device['python']}, onnxruntime "
+        f"{versions['onnxruntime']}, model {bench['model']['sha256'][:12]}. A shared machine: the ratios say more "
+        "than the times.\n"
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "detail": detail_table,
     "parity": parity_table,
     "int8": int8_table,
+    "bench": bench_table,
 }
 
 

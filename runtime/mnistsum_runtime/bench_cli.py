@@ -60,7 +60,7 @@ def command(model: str | None, threads: tuple[int, ...], as_json: bool, compare:
         "format": FORMAT,
         "device": device.to_dict(),
         "versions": installed_versions(),
-        "model": {"file": str(path), "operation": opened.operation.name, "sha256": opened.sha256()},
+        "model": {"file": path.name, "operation": opened.operation.name, "sha256": opened.sha256()},
     }
     if as_json:
         click.echo(json.dumps(about | {"figures": [to_dict(figure, earlier) for figure in figures]}))
@@ -107,7 +107,7 @@ def to_table(about: dict[str, Any], figures: list[Figure], earlier: Earlier) -> 
     lines = [
         ", ".join(part for part in where if part),
         versions,
-        f"model {Path(model['file']).name} ({model['operation']}, sha256 {model['sha256'][:12]})",
+        f"model {model['file']} ({model['operation']}, sha256 {model['sha256'][:12]})",
     ]
     group = ""
     for figure in figures:

@@ -32,8 +32,9 @@ def test_learning_curves_follow_the_history() -> None:
     history = [METRICS, replace(METRICS, epoch=2, digit_loss=0.3)]
     first = learning_curves(history, SUM)
     assert first == learning_curves(history, SUM)
-    for changed in ({"validation_value_loss": 0.1}, {"digit_accuracy": 0.95}, {"validation_digit": 0.99}):
-        assert learning_curves([history[0], replace(history[1], **changed)], SUM) != first
+    last = history[1]
+    for changed in (replace(last, validation_value_loss=0.1), replace(last, validation_digit=0.99)):
+        assert learning_curves([history[0], changed], SUM) != first
 
 
 def test_confusion_matrix_colours_mistakes_only() -> None:
@@ -56,17 +57,17 @@ def test_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None:
 
 
 def test_worst_mistakes_are_the_pictures_with_the_least_probability_on_their_digit() -> None:
-    """Fifty pictures, forty panels: full ones are shown where they are worst, and left out where they are best."""
+    """Fifty pictures, forty panels: those with ink are shown where they are worst, and left out where they are best."""
     images = torch.zeros(50, 1, 28, 28, dtype=torch.uint8)
-    images[:10] = 255
+    images[:10, :, :, :14] = 255
     test = Part(images, torch.zeros(50, dtype=torch.int64))
     value = torch.zeros(50, 10, 19)
     ink = []
-    for certainty in (-5.0, 5.0):  # of the full pictures
+    for certainty in (-5.0, 5.0):  # of those with ink
         digit = torch.zeros(50, 10, 10)
         digit[:10, :, 0] = certainty
         ink.append((pixels(worst_mistakes(Answers(digit, value), test, SUM)).max(axis=2) < 100).mean())
-    assert ink[0] > ink[1] + 0.08
+    assert ink[0] > ink[1] + 0.02
 
 
 def test_worst_mistakes_are_red_where_an_answer_is_wrong() -> None:

@@ -63,7 +63,10 @@ def confusion_matrix(answered: np.ndarray, truth: np.ndarray, names: list[int], 
     size = 8 if len(names) <= NUMBERS else 5.5
     for row, column in np.argwhere(counts > 0):
         bold = "bold" if row == column else "normal"
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, weight=bold)
+        colour = "white" if mistakes[row, column] > 0.6 * np.nanmax(mistakes) else "black"
+        axes.text(
+            column, row, str(counts[row, column]), ha="center", va="center", fontsize=size, weight=bold, color=colour
+        )
     axes.set(xlabel="answered", ylabel="true", xticks=range(len(names)), yticks=range(len(names)))
     axes.set_xticklabels([str(name) for name in names], fontsize=size + 1)
     axes.set_yticklabels([str(name) for name in names], fontsize=size + 1)
