@@ -29,12 +29,12 @@ def sample_pictures(digits: NDArray[np.uint8]) -> dict[str, bytes]:
     transparent = draw(digits[4], (100, 140), (6, 44, 85), (0, 0, 0), None)
     photo = draw(digits[5], (140, 140), (22, 20, 98), INK, CREAM)
     return {
-        "mnist.png": _encode(plain, "PNG"),
-        "ink-on-paper.png": _encode(ink, "PNG"),
-        "tinted-palette.png": _encode(tinted.quantize(16), "PNG"),
-        "chalk.png": _encode(chalk, "PNG"),
-        "transparent.png": _encode(transparent, "PNG"),
-        "ink.jpg": _encode(photo, "JPEG"),
+        "mnist.png": encode(plain, "PNG"),
+        "ink-on-paper.png": encode(ink, "PNG"),
+        "tinted-palette.png": encode(tinted.quantize(16), "PNG"),
+        "chalk.png": encode(chalk, "PNG"),
+        "transparent.png": encode(transparent, "PNG"),
+        "ink.jpg": encode(photo, "JPEG"),
     }
 
 
@@ -61,7 +61,8 @@ def draw(
     return Image.composite(Image.new("RGB", size, ink), Image.new("RGB", size, ground), coverage)
 
 
-def _encode(image: Image.Image, form: str) -> bytes:
+def encode(image: Image.Image, form: str) -> bytes:
+    """The bytes of a file; `form` is Pillow's name of the format."""
     buffer = BytesIO()
     image.save(buffer, form, optimize=True)
     return buffer.getvalue()
