@@ -307,6 +307,18 @@ print(code, sorted(heavy & set(sys.modules)))
     assert done.stderr == ""
 
 
+def test_onnxruntime_keeps_no_telemetry(seven: Path, model_file: Path, tmp_path: Path) -> None:
+    """Its Linux builds, from 1.29 on, write what they are about to send below the home folder. In CI they never do."""
+    quiet = ("CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in quiet} | {"HOME": str(home)}
+    script = "from mnistsum_runtime.cli import main; main()"
+    call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
+    subprocess.run(call, capture_output=True, check=True, env=environment)
+    assert list(home.rglob("*")) == []
+
+
 def test_importing_the_package_loads_neither_numpy_nor_onnxruntime() -> None:
     script = "import mnistsum_runtime, sys; print({'numpy', 'onnxruntime', 'PIL', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
