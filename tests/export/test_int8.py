@@ -1,6 +1,8 @@
 """int8: standard ONNX with the same contract, calibrated on training digits, and written only if it loses little."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,8 +32,6 @@ from mnistsum_runtime.verify_cli import command as verify
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.network import TwoInputNetwork
 
-MAX_DROP = mnistsum_export.int8_receipt.MAX_DROP
-"""Before a fixture lifts it."""
 TRAINED = Path(__file__).parents[2] / "artifacts" / "sum" / "checkpoint.safetensors"
 
 
@@ -39,8 +39,8 @@ def small_mnist(train: bool) -> Part:
     return load_mnist(train).first(360 if train else 500)
 
 
-@pytest.fixture(scope="module")
-def few_digits() -> object:
+@contextmanager
+def patched_for_few_digits() -> Iterator[None]:
     """An untrained network's export in seconds: few pictures, and any accuracy will do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mnistsum_export.export_int8, "load_mnist", small_mnist)
@@ -52,10 +52,17 @@ def few_digits() -> object:
         yield
 
 
+@pytest.fixture
+def few_digits() -> Iterator[None]:
+    with patched_for_few_digits():
+        yield
+
+
 @pytest.fixture(scope="module")
-def int8(few_digits: object, checkpoint_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def int8(checkpoint_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     path = tmp_path_factory.mktemp("int8") / "model.onnx"
-    called = call(command, "--precision", "int8", "--checkpoint", checkpoint_file, "--output", path, "--json")
+    with patched_for_few_digits():
+        called = call(command, "--precision", "int8", "--checkpoint", checkpoint_file, "--output", path, "--json")
     assert called.code == 0, called.err
     return Exported(path, path.read_bytes(), json.loads(called.out))
 
@@ -102,7 +109,7 @@ def test_nothing_of_the_machine_is_in_the_bytes(int8: Exported) -> None:
 
 
 def test_second_export_gives_the_same_bytes(
-    int8: Exported, few_digits: object, checkpoint_file: Path, tmp_path: Path
+    int8: Exported, few_digits: None, checkpoint_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "again.onnx"
     called = call(command, "--precision", "int8", "--checkpoint", checkpoint_file, "--output", path)
@@ -153,28 +160,28 @@ def refused(checkpoint_file: Path, folder: Path) -> str:
 
 
 def test_drop_over_the_bound_is_exit_1(
-    few_digits: object, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mnistsum_export.int8_receipt, "MAX_DROP", -1.0)
     assert "points less right than fp32 on the validation part" in refused(checkpoint_file, tmp_path)
 
 
 def test_file_over_the_bound_is_exit_1(
-    few_digits: object, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mnistsum_export.int8_receipt, "MAX_SIZE", 0.1)
     assert "at most 10% are allowed" in refused(checkpoint_file, tmp_path)
 
 
 def test_engine_over_the_tolerance_is_exit_1(
-    few_digits: object, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mnistsum_export.export_int8, "INT8_TOLERANCE", 1e-6)
     assert "onnxruntime, as written does not give the recorded int8 answers" in refused(checkpoint_file, tmp_path)
 
 
 def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
-    few_digits: object, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify_engines = mnistsum_export.int8_receipt.verify_engines
     runs: list[int] = []
@@ -199,10 +206,7 @@ def test_option_of_the_comparison_with_torch_is_exit_2(option: str, checkpoint_f
 
 
 @pytest.mark.parametrize(("drop", "passes"), [(0.0005, True), (0.0006, False), (-0.01, True), (float("nan"), False)])
-def test_gate_is_five_hundredths_of_a_point_on_the_validation_part(
-    drop: float, passes: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mnistsum_export.int8_receipt, "MAX_DROP", MAX_DROP)
+def test_gate_is_five_hundredths_of_a_point_on_the_validation_part(drop: float, passes: bool) -> None:
     part = SimpleNamespace(drop=drop)
     receipt = mnistsum_export.int8_receipt.Int8Receipt("sum", 1, part, part, ())  # type: ignore[arg-type]
     assert bool(receipt) is passes
@@ -210,7 +214,6 @@ def test_gate_is_five_hundredths_of_a_point_on_the_validation_part(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not TRAINED.exists(), reason="needs the shipped checkpoint")
 def test_trained_network_passes_every_gate(tmp_path: Path) -> None:
     output = tmp_path / "model.onnx"
     called = call(command, "--precision", "int8", "--checkpoint", TRAINED, "--output", output, "--json")
