@@ -105,12 +105,18 @@ def bench_table() -> str:
     )
 
 
+def compat_table() -> str:
+    """Opset by onnxruntime, as `make compat` wrote it."""
+    return (ARTIFACTS / "compat.md").read_text(encoding="utf-8")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "detail": detail_table,
     "parity": parity_table,
     "int8": int8_table,
     "bench": bench_table,
+    "compat": compat_table,
 }
 
 
