@@ -18,6 +18,9 @@ ELASTIC = 0.4
 1.0 costs 0.2 points of validation accuracy."""
 THICKNESS = 0.4
 """Share of the way to a stroke one pixel thicker on both sides, or half of it towards one thinner: pens differ."""
+UPSTROKE = 0.15
+"""Share of the ones that get a long upstroke, as they are written in much of Europe: MNIST, from the United States, has
+next to none, and a network trained on it alone reads them as 7."""
 FULL_UNTIL = 0.5
 FINAL_STRENGTH = 0.5
 """Full range for the first half of the training, then straight down to half of it: plain pictures are crisper than
@@ -45,6 +48,37 @@ def augment(images: torch.Tensor, generator: torch.Generator, strength: float = 
     moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     amount = _uniform((len(images), 1, 1, 1), THICKNESS * strength, generator).to(images.device)
     return change_thickness(moved, amount)
+
+
+def add_upstrokes(images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Give some of the ones a straight upstroke: from the top of the stem down to the left.
+
+    It falls 30 to 60 degrees below the horizontal, so that it is no 7's bar, and is 7 to 15 of the digit's 20 pixels
+    long.
+
+    Args:
+        images: float [batch, 1, height, width], 0..1.
+        labels: int64 [batch].
+        generator: CPU generator; the same numbers are drawn whatever the labels are.
+
+    Returns:
+        The same shape and range.
+    """
+    batch, _, height, width = images.shape
+    chosen, angle, length, radius = torch.rand((4, batch, 1, 1), generator=generator).to(images.device)
+    chosen = (chosen < UPSTROKE) & (labels == 1)[:, None, None]
+    angle, length, radius = torch.deg2rad(30 + 30 * angle), 7 + 8 * length, 0.6 + 0.8 * radius
+    rows = torch.arange(height, device=images.device)[None, :, None]
+    columns = torch.arange(width, device=images.device)[None, None, :]
+    ink = images[:, 0] > 0.5
+    top = ink.any(dim=2).int().argmax(dim=1)[:, None, None]
+    on_top = (ink & (rows == top)).float()
+    left = (on_top * columns).sum(dim=(1, 2), keepdim=True) / on_top.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+    down, back = torch.sin(angle), torch.cos(angle)  # direction of the stroke: down, and to the left
+    along = ((rows - top) * down + (left - columns) * back).clamp(min=0).minimum(length)
+    distance = torch.hypot(rows - top - along * down, left - columns - along * back)
+    stroke = (radius + 0.5 - distance).clamp(0, 1)
+    return torch.where(chosen, images[:, 0].maximum(stroke), images[:, 0])[:, None]
 
 
 def change_thickness(images: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:

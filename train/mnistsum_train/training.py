@@ -4,7 +4,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from math import cos, pi
+from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from mnistsum_runtime.contract import NUMBERS
-from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.errors import CallError, WorkError
 from mnistsum_runtime.operations import OPERATIONS
-from mnistsum_train.augmentation import augment, strength_at
+from mnistsum_train.augmentation import add_upstrokes, augment, strength_at
 from mnistsum_train.checkpoint import read_safetensors, write_safetensors
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.device import has_fast_bfloat16
@@ -164,8 +164,12 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
         step = (epoch - 1) * len(batches) + index
         for group in trainer.optimizer.param_groups:
             group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
-        pictures = augment(training.images[batch].float() / 255, generator, strength_at(step / steps))
-        metrics = train_step(trainer, recipe, pictures, training.labels[batch], generator)
+        labels = training.labels[batch]
+        pictures = add_upstrokes(training.images[batch].float() / 255, labels, generator)
+        pictures = augment(pictures, generator, strength_at(step / steps))
+        metrics = train_step(trainer, recipe, pictures, labels, generator)
+        if not isfinite(metrics.digit_loss + metrics.value_loss):
+            raise WorkError(f"the training diverged in epoch {epoch} (the loss is no number): choose a lower --lr")
         update_average(trainer, min(recipe.averaging, (1 + step) / (10 + step)))
         seen.append(metrics)
         on_step(step + 1, steps, metrics)
