@@ -74,7 +74,8 @@ def command(arguments: tuple[str, ...], as_json: bool, model: str | None, thread
         raise CallError("expected IMAGE... NUMBER, for example: mnistsum-run seven.png 4")
     *images, number_text = arguments
     number = parse_number(number_text)
-    predictor = _open_predictor(model, threads)
+    single = len(images) == 1 and not Path(images[0]).is_dir()
+    predictor = _open_predictor(model, threads, optimise=not single)
     all_answered = True
     for name, source in expand(images):
         all_answered &= _answer(predictor, name, source, number, as_json)
@@ -129,11 +130,11 @@ def _read_standard_input() -> bytes | PictureError:
         return PictureError("not_readable", f"standard input cannot be read: {error}")
 
 
-def _open_predictor(model: str | None, threads: int) -> Predictor:
+def _open_predictor(model: str | None, threads: int, *, optimise: bool = True) -> Predictor:
     with loading():
         from mnistsum_runtime.predictor import Predictor
 
-        return Predictor(model, threads)
+        return Predictor(model, threads, optimise=optimise)
 
 
 def _answer(predictor: Predictor, name: str, source: Source | PictureError, number: int, as_json: bool) -> bool:

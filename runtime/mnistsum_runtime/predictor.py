@@ -35,12 +35,13 @@ class Predictor:
     Opening one takes about 10 ms, so keep it. It may be used from several threads.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | None = None, threads: int = 1) -> None:
+    def __init__(self, model: str | os.PathLike[str] | None = None, threads: int = 1, *, optimise: bool = True) -> None:
         """Open a model.
 
         Args:
             model: An `.onnx` file made by mnistsum-export, or `int8`, the shipped int8 one; by default the shipped one.
             threads: How many threads one inference may use, 1 or more.
+            optimise: False opens sooner and with less memory, and answers more slowly: for a single picture.
 
         Raises:
             CallError: `threads` is not a whole number from 1.
@@ -48,7 +49,7 @@ class Predictor:
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        self.model: Model = open_model(find_model(model), threads)
+        self.model: Model = open_model(find_model(model), threads, optimise=optimise)
         self._outputs = [contract.DIGIT, self.model.operation.name]
         self._values = self.model.operation.classes
 
