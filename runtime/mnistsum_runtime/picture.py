@@ -87,10 +87,11 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            # A pipe or a device has no size to ask for: read to the limit and one byte more.
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
                 raise _too_many_bytes(str(path))
-            return file.read(MAX_BYTES + 1)
+            # A pipe or a device has no size: read to the limit and one byte more, for which memory is taken first.
+            return file.read(size or MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise PictureError("not_found", f"{path}: no such file") from error
     except (OSError, ValueError) as error:

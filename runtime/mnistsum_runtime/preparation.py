@@ -45,16 +45,16 @@ def prepare(grey: Grey, name: str = "the picture") -> Ink:
     Raises:
         PictureError: `no_digit`: the picture is of one colour.
     """
-    if grey.min() == grey.max():
-        raise _no_digit(name)
     if grey.shape == (IMAGE_SIZE, IMAGE_SIZE):
+        if grey.min() == grey.max():
+            raise _no_digit(name)
         field = intensity(grey)
         if has_dark_ground(field):
             return field
     levels = reduce_size(stretch(grey))
-    if levels.min() == levels.max():  # what there was has been averaged away
+    histogram = level_histogram(levels)
+    if np.count_nonzero(histogram) == 1:
         raise _no_digit(name)
-    histogram = np.bincount(levels.ravel(), minlength=256)
     threshold = otsu_threshold(histogram)
     if border_is_light(levels, threshold):
         levels, histogram, threshold = 255 - levels, histogram[::-1], 254 - threshold
@@ -85,7 +85,7 @@ def stretch(grey: Grey) -> NDArray[np.uint8]:
     low, high = grey.min(), grey.max()
     levels = np.empty(grey.shape, np.uint8)
     # Ufuncs with `out` convert block by block: 64 megapixels need no float copy.
-    np.multiply(grey - low, np.float32(255 / float(high - low)), out=levels, casting="unsafe", dtype=np.float32)
+    np.multiply(grey - low, np.float32(255 / (float(high - low) or 1)), out=levels, casting="unsafe", dtype=np.float32)
     return levels
 
 
@@ -103,21 +103,29 @@ def reduce_size(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(reduced)
 
 
+def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each level 0..255 stands in a picture: [256]."""
+    from PIL import Image
+
+    # Pillow counts bytes as they are; `np.bincount` first makes 8-byte integers of them and takes twice as long.
+    return np.array(Image.fromarray(levels).histogram())
+
+
 def otsu_threshold(histogram: NDArray[np.integer]) -> int:
-    """The level t that best parts a [256] histogram into levels <= t and levels > t.
+    """The level t that best parts a [256] histogram of two levels or more into levels <= t and levels > t.
 
     The between-class variance is largest there; of a flat maximum, the middle.
     (N. Otsu: A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9, 1979.)
     """
-    below = np.cumsum(histogram[:-1], dtype=np.float64)
-    moment = np.cumsum(histogram[:-1] * np.arange(255), dtype=np.float64)
-    total = below[-1] + histogram[255]
-    total_moment = moment[-1] + 255 * histogram[255]
-    weight = below * (total - below)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(weight > 0, (total_moment * below - total * moment) ** 2 / weight, 0.0)
+    levels = np.flatnonzero(histogram)
+    first, last = int(levels[0]), int(levels[-1])  # between them, no class is empty
+    below = np.cumsum(histogram[first : last + 1], dtype=np.float64)
+    moment = np.cumsum(histogram[first : last + 1] * np.arange(first, last + 1), dtype=np.float64)
+    total, total_moment = below[-1], moment[-1]
+    below, moment = below[:-1], moment[:-1]
+    variance = (total_moment * below - total * moment) ** 2 / (below * (total - below))
     best = np.flatnonzero(variance >= variance.max() * (1 - 1e-12))
-    return int(best[0] + best[-1]) // 2
+    return first + int(best[0] + best[-1]) // 2
 
 
 def border_is_light(levels: NDArray[np.uint8], threshold: int) -> bool:
@@ -165,7 +173,7 @@ def area_weights(source: int, target: int) -> Ink:
     centres = (np.arange(target) + 0.5)[:, None] * scale
     start = np.arange(source)[None, :]
     overlap = np.minimum(centres + half, start + 1) - np.maximum(centres - half, start)
-    weights = overlap.clip(0, None)
+    weights = np.maximum(overlap, 0)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
