@@ -73,6 +73,7 @@ clean:  ## Remove environments, builds and trial runs
 .venv-run/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-run
 	$(RUN)/python $(PIP_INSTALL) -e .
+	$(RUN)/python -m compileall -q runtime
 	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt
