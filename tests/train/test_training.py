@@ -171,6 +171,7 @@ def test_each_epoch_sees_every_picture_once_in_an_order_of_its_own(few: Part, mo
         return StepMetrics(0, 0, 0, 0)
 
     monkeypatch.setattr(mnistsum_train.training, "train_step", record)
+    monkeypatch.setattr(mnistsum_train.training, "add_upstrokes", lambda images, *_: images)
     monkeypatch.setattr(mnistsum_train.training, "augment", lambda images, *_: (images * 255).round().long())
     indices = Part(torch.arange(64), few.labels)
     for epoch in (1, 2):
@@ -179,6 +180,12 @@ def test_each_epoch_sees_every_picture_once_in_an_order_of_its_own(few: Part, mo
     assert torch.equal(first.sort().values, torch.arange(64))
     assert torch.equal(second.sort().values, torch.arange(64))
     assert not torch.equal(first, second)
+
+
+def test_training_that_diverges_says_so(few: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnistsum_train.training, "train_step", lambda *_: StepMetrics(float("nan"), 1, 0, 0))
+    with pytest.raises(WorkError, match=r"diverged in epoch 2.*--lr"):
+        run_epoch(new_trainer(RECIPE, CPU), RECIPE, few, 2, ignore)
 
 
 def test_augmentation_weakens_over_all_epochs(few: Part, monkeypatch: pytest.MonkeyPatch) -> None:
