@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 import mnistsum_train.training
-from mnistsum_runtime.errors import CallError, ModelError
+from mnistsum_runtime.errors import CallError, ModelError, WorkError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 from mnistsum_train.augmentation import strength_at
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
