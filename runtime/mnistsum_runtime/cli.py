@@ -37,7 +37,7 @@ class _RunCommand(click.Command):
             raise
 
 
-@click.command("mnistsum-run", cls=_RunCommand, no_args_is_help=True)
+@click.command("mnistsum-run", cls=_RunCommand)
 @click.argument("arguments", nargs=-1, metavar="IMAGE... NUMBER")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
 @click.option(
