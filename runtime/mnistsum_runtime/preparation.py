@@ -15,6 +15,7 @@ import numpy as np
 
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.prepared import PreparedPicture
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -38,7 +39,12 @@ _MIDDLE = IMAGE_SIZE // 2 + 0.5
 
 
 def prepare(grey: Grey, name: str = "the picture") -> Ink:
-    """Bring a picture into MNIST's form: float32 [28, 28], ink 0..1, light on dark.
+    """Bring a picture into MNIST's form: float32 [28, 28], ink 0..1, light on dark; see `prepare_picture`."""
+    return prepare_picture(grey, name).field
+
+
+def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
+    """Bring a picture into MNIST's form, with the record of what was decided.
 
     A 28x28 picture with a dark ground is taken to be in that form and passed through unchanged.
 
@@ -50,17 +56,27 @@ def prepare(grey: Grey, name: str = "the picture") -> Ink:
     if grey.shape == (IMAGE_SIZE, IMAGE_SIZE):
         field = intensity(grey)
         if has_dark_ground(field):
-            return field
+            return PreparedPicture(field)
     levels = reduce_size(stretch(grey))
     if levels.min() == levels.max():  # what there was has been averaged away
         raise _no_digit(name)
     histogram = np.bincount(levels.ravel(), minlength=256)
     threshold = otsu_threshold(histogram)
-    if border_is_light(levels, threshold):
+    dark_ink = border_is_light(levels, threshold)
+    if dark_ink:
         levels, histogram, threshold = 255 - levels, histogram[::-1], 254 - threshold
-    top, bottom, left, right = ink_box(levels > threshold)
+    mask = levels > threshold
+    top, bottom, left, right = ink_box(mask)
     ink = ink_of_level(histogram, threshold).take(levels[top:bottom, left:right])
-    return place_by_mass(fit_into_box(ink))
+    reduction = max(1, round(max(grey.shape) / max(levels.shape)))
+    return PreparedPicture(
+        place_by_mass(fit_into_box(ink)),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=(top * reduction, bottom * reduction, left * reduction, right * reduction),
+        dark_ink=dark_ink,
+    )
 
 
 def _no_digit(name: str) -> PictureError:
