@@ -8,6 +8,7 @@ import onnx
 
 from mnistsum_export.parity import Parity
 from mnistsum_runtime import __version__, contract
+from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 
 
@@ -18,6 +19,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, pa
     versions |= {package: version(package) for package in ("torch", "onnx", "onnxruntime")}
     described = onnx.ModelProto()
     described.CopyFrom(model)
+    calibration = checkpoint.facts.get("calibration")  # absent where only weights were kept: an uncalibrated file
     onnx.helper.set_model_props(
         described,
         {
@@ -29,7 +31,8 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, pa
             contract.META_VERSIONS: json.dumps(versions),
             contract.META_ACCURACY: json.dumps(checkpoint.facts.get("accuracy", {})),
             contract.META_PARITY: parity.to_json(),
-        },
+        }
+        | ({} if calibration is None else {contract.META_CALIBRATION: Calibration(**calibration).to_json()}),
     )
     content: bytes = described.SerializeToString(deterministic=True)
     return content

@@ -16,13 +16,16 @@ from mnistsum_runtime.errors import CallError, PictureError
 from mnistsum_runtime.model import Model, open_model, shipped_model
 from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
-from mnistsum_runtime.preparation import prepare
+from mnistsum_runtime.preparation import prepare, prepare_picture
+from mnistsum_runtime.reliability import reason_for_doubt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mnistsum_runtime.operations import Operation
     from mnistsum_runtime.picture import Source
     from mnistsum_runtime.preparation import Ink
+    from mnistsum_runtime.prepared import PreparedPicture
 
 BATCH_SIZE = 64
 """Pictures of `predict_many` that go through the network at once; more costs memory and gains nothing."""
@@ -65,8 +68,16 @@ class Predictor:
             PictureError: The picture gives no answer; `kind` says why.
             CallError: `number` is not 0..9, or `image` is nothing that could be a picture.
         """
-        number = check_number(number)
-        return self._infer(prepare(read_picture(image, name), name)[None], [number])[0]
+        check_number(number)  # a wrong call is told before a picture is read
+        return self.predict_prepared(prepare_picture(read_picture(image, name), name), number)
+
+    def predict_prepared(self, prepared: PreparedPicture, number: int) -> Prediction:
+        """Answer for a picture that `prepare_picture` has prepared, for who wants to see what it did.
+
+        Raises:
+            CallError: `number` is not 0..9.
+        """
+        return self._infer(prepared.field[None], [check_number(number)])[0]
 
     @overload
     def predict_many(
@@ -129,18 +140,28 @@ class Predictor:
         """Run the network on fields [batch, 28, 28] and numbers [batch]."""
         feed = {contract.IMAGE: fields[:, None], contract.NUMBER: _ONE_HOT[numbers]}
         digit_logits, value_logits = self.model.session.run(self._outputs, feed)
-        digits, values = softmax(digit_logits), softmax(value_logits)
-        return [
-            Prediction(
-                self.model.operation,
-                number,
-                int(digit.argmax()),
-                self._values[value.argmax()],
-                digit,
-                value,
-            )
-            for number, digit, value in zip(numbers, digits, values, strict=True)
-        ]
+        calibration = self.model.calibration
+        digits = softmax(digit_logits / np.float32(calibration.digit_temperature))
+        values = softmax(value_logits / np.float32(calibration.value_temperature))
+        evidence = digit_logits.max(axis=1) + value_logits.max(axis=1)
+        return [self._judge(number, *answer) for number, *answer in zip(numbers, digits, values, evidence, strict=True)]
+
+    def _judge(
+        self, number: int, digits: NDArray[np.float32], values: NDArray[np.float32], evidence: np.float32
+    ) -> Prediction:
+        """One answer: the labels, and whether they are to be relied on."""
+        operation, digit, best = self.model.operation, int(digits.argmax()), int(values.argmax())
+        disagreement = describe_disagreement(operation, digit, number, self._values[best])
+        reason = reason_for_doubt(digits, float(values[best]), float(evidence), disagreement, self.model.calibration)
+        return Prediction(operation, number, digit, self._values[best], digits, values, reason)
+
+
+def describe_disagreement(operation: Operation, digit: int, number: int, value: int) -> str | None:
+    """What is wrong where the second output does not follow from the first; None where it does."""
+    expected = operation.function(digit, number)
+    if value == expected:
+        return None
+    return f"the two outputs disagree, {digit} {operation.symbol} {number} = {expected}"
 
 
 def check_number(number: int) -> int:

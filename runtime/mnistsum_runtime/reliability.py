@@ -1,0 +1,87 @@
+"""Calibrated confidence, and when an answer is not to be relied on.
+
+In training the network also sees drawn pictures that are no digit, and learns to be unsure of both outputs there
+(Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, 2019). So what it says anyway is enough
+here: whether its outputs agree, how sure they are, how large their logits are. The limits come from the validation part
+and travel in the model file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from math import inf, isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+TWO_CANDIDATES = 0.9
+"""Share of the probability on the two best digits from which the doubt is between these two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Found on the validation part x all ten numbers after training; the default is that of an uncalibrated file."""
+
+    digit_temperature: float = 1.0
+    """The digit's logits are divided by it before softmax.
+
+    Guo et al., On Calibration of Modern Neural Networks, 2017."""
+    value_temperature: float = 1.0
+    """The same for the second output."""
+    least_confidence: float = 0.0
+    """An answer with a confidence below it, of either output, is not reliable."""
+    least_evidence: float = -inf
+    """An answer whose two largest logits add up to less is not reliable."""
+
+    def to_json(self) -> str:
+        """The value of `contract.META_CALIBRATION`."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Calibration:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: It is something else; the message says what.
+        """
+        found: Any = json.loads(text)
+        names = [field.name for field in fields(cls)]
+        if not isinstance(found, dict) or sorted(found) != sorted(names):
+            raise ValueError(f"expected an object with {', '.join(names)}")
+        if not all(isinstance(value, int | float) and isfinite(value) for value in found.values()):
+            raise ValueError("expected finite numbers")
+        calibration = cls(**{name: float(value) for name, value in found.items()})
+        if min(calibration.digit_temperature, calibration.value_temperature) <= 0:
+            raise ValueError("expected temperatures above 0")
+        return calibration
+
+
+def reason_for_doubt(
+    digit_probabilities: NDArray[np.float32],
+    value_confidence: float,
+    evidence: float,
+    disagreement: str | None,
+    calibration: Calibration,
+) -> str | None:
+    """Why an answer is not to be relied on, in a few words; None where it is.
+
+    Args:
+        digit_probabilities: [10], calibrated.
+        value_confidence: The largest calibrated probability of the second output.
+        evidence: Sum of the largest logit of each output.
+        disagreement: Where the outputs contradict each other, that in words.
+        calibration: The limits.
+    """
+    confidence = min(float(digit_probabilities.max()), value_confidence)
+    enough_evidence = evidence >= calibration.least_evidence
+    if enough_evidence and confidence >= calibration.least_confidence:
+        return disagreement
+    second, first = (int(digit) for digit in digit_probabilities.argsort()[-2:])
+    if enough_evidence and float(digit_probabilities[[first, second]].sum()) >= TWO_CANDIDATES:
+        return disagreement or f"could be {first} or {second}"
+    return "looks like no digit"
