@@ -17,7 +17,8 @@ import numpy as np
 from mnistsum_runtime.components import Components, label
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.ground import NARROW, WIDE, Grounds, roughness
+from mnistsum_runtime.sheet import find_sheet, shrink
+from mnistsum_runtime.ground import GROUND_SIDE, NARROW, WIDE, Grounds, roughness
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.strokes import change_width, stroke_width
@@ -42,6 +43,8 @@ INK_BEGINS = 0.4
 """Ink begins at this share of its own contrast."""
 ROUGH = 2.0
 """A ground whose roughness is over this many levels has shadows."""
+UNDECIDED = 1.3
+"""Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
 THINNEST, THICKEST = 2.1, 4.0
 """Strokes are brought between these widths, in pixels of the 28x28 field: of MNIST's digits 5 % are thinner than 1.8 and 5 %
 thicker than 4.3."""
@@ -72,17 +75,47 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
         if has_dark_ground(field):
             return PreparedPicture(field)
     levels = reduce_size(stretch(grey))
-    grounds = Grounds.of(levels)
+    inner, offset = levels, (0, 0)
+    sheet = cut_sheet_out(levels)
+    if sheet is not None:
+        inner, offset = sheet
+    grounds = Grounds.of(inner)
     under = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
     rough = {dark: roughness(ground) for dark, ground in under.items()}
     dark = rough[True] <= rough[False]
-    found = find_ink(levels, grounds.full_size(under[dark]), dark)
-    if found is None or rough[dark] > ROUGH:
-        found = choose(found, find_ink(levels, grounds.full_size(grounds.without_ink(dark, NARROW)), dark))
-    best = found
+    found = [find_ink(inner, grounds.full_size(under[dark]), dark)]
+    if found[0] is None or rough[dark] > ROUGH:
+        found.append(find_ink(inner, grounds.full_size(grounds.without_ink(dark, NARROW)), dark))
+        if rough[not dark] < UNDECIDED * rough[dark]:
+            found.append(find_ink(inner, grounds.full_size(grounds.without_ink(not dark, NARROW)), not dark))
+    best = max((one for one in found if one is not None), key=sharpness, default=None)
     if best is None:
         raise _no_digit(name, "nothing stands out from the ground")
-    return _finish(best, levels, max(1, round(max(grey.shape) / max(levels.shape))))
+    return _finish(best, inner, offset, max(1, round(max(grey.shape) / max(levels.shape))))
+
+
+def cut_sheet_out(levels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]] | None:
+    """The box around the sheet and its top left corner; what is in the box beside the sheet is made paper."""
+    from PIL import Image
+
+    height, width = levels.shape
+    factor = -(-max(height, width) // GROUND_SIDE)
+    small = levels
+    if factor > 1:
+        small = np.asarray(Image.fromarray(levels).reduce((min(factor, width), min(factor, height))))
+    sheet = find_sheet(small)
+    if sheet is None:
+        return None
+    sheet = shrink(sheet, 3)
+    if not sheet.any():
+        return None
+    top, bottom, left, right = (edge * factor for edge in ink_box(sheet))
+    inner = levels[top:bottom, left:right].copy()
+    large = np.repeat(np.repeat(sheet, factor, axis=0), factor, axis=1)[top:bottom, left:right]
+    inner = inner[: large.shape[0], : large.shape[1]]
+    large = large[: inner.shape[0], : inner.shape[1]]
+    inner[~large] = np.median(inner[large])
+    return inner, (top, left)
 
 
 @dataclass(eq=False, slots=True)
@@ -172,13 +205,6 @@ def choose_parts(parts: Components, evidence: NDArray[np.float64]) -> tuple[NDAr
     return chosen, int((speck & ~chosen).sum()), int((~speck & ~chosen).sum())
 
 
-def choose(wide: Found | None, narrow: Found | None) -> Found | None:
-    """The ink with the sharper edge, of one found over two grounds."""
-    if wide is None or narrow is None:
-        return wide or narrow
-    return max(wide, narrow, key=sharpness)
-
-
 def sharpness(found: Found) -> float:
     """Squared contrast between ink and what lies just outside, times the ink's area: a shadow has a soft edge."""
     top, bottom, left, right = found.box
@@ -193,7 +219,7 @@ def sharpness(found: Found) -> float:
     return step * abs(step) * float(mask.sum()) * weight
 
 
-def _finish(best: Found, levels: NDArray[np.uint8], reduction: int) -> PreparedPicture:
+def _finish(best: Found, levels: NDArray[np.uint8], offset: tuple[int, int], reduction: int) -> PreparedPicture:
     """Cut the ink out, bring its strokes near MNIST's width, and put it into the field."""
     top, bottom, left, right = best.box
     mask = best.parts.mask_of(best.chosen)
@@ -214,7 +240,10 @@ def _finish(best: Found, levels: NDArray[np.uint8], reduction: int) -> PreparedP
         untouched=False,
         mask=mask,
         reduction=reduction,
-        box=(top * reduction, bottom * reduction, left * reduction, right * reduction),
+        box=(
+            (top + offset[0]) * reduction, (bottom + offset[0]) * reduction,
+            (left + offset[1]) * reduction, (right + offset[1]) * reduction,
+        ),
         dark_ink=best.dark,
         ground_level=best.ground_level if best.dark else 255 - best.ground_level,
         contrast=full,
