@@ -143,16 +143,13 @@ class Predictor:
         calibration = self.model.calibration
         digits = softmax(digit_logits / np.float32(calibration.digit_temperature))
         values = softmax(value_logits / np.float32(calibration.value_temperature))
-        evidence = digit_logits.max(axis=1) + value_logits.max(axis=1)
-        return [self._judge(number, *answer) for number, *answer in zip(numbers, digits, values, evidence, strict=True)]
+        return [self._judge(number, *answer) for number, *answer in zip(numbers, digits, values, strict=True)]
 
-    def _judge(
-        self, number: int, digits: NDArray[np.float32], values: NDArray[np.float32], evidence: np.float32
-    ) -> Prediction:
+    def _judge(self, number: int, digits: NDArray[np.float32], values: NDArray[np.float32]) -> Prediction:
         """One answer: the labels, and whether they are to be relied on."""
         operation, digit, best = self.model.operation, int(digits.argmax()), int(values.argmax())
         disagreement = describe_disagreement(operation, digit, number, self._values[best])
-        reason = reason_for_doubt(digits, float(values[best]), float(evidence), disagreement, self.model.calibration)
+        reason = reason_for_doubt(digits, values[best], disagreement, self.model.calibration.least_confidence)
         return Prediction(operation, number, digit, self._values[best], digits, values, reason)
 
 

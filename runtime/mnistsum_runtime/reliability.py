@@ -2,15 +2,15 @@
 
 In training the network also sees drawn pictures that are no digit, and learns to be unsure of both outputs there
 (Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, 2019). So what it says anyway is enough
-here: whether its outputs agree, how sure they are, how large their logits are. The limits come from the validation part
-and travel in the model file.
+here: whether its outputs agree, and how sure they are. The limit comes from the validation part and travels in the
+model file.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from math import inf, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-TWO_CANDIDATES = 0.9
-"""Share of the probability on the two best digits from which the doubt is between these two."""
+TWO_CANDIDATES = 0.6
+"""Share of the probability on the two best digits from which the doubt is between these two; of no digit at all, the
+network spreads it over all ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,6 @@ class Calibration:
     """The same for the second output."""
     least_confidence: float = 0.0
     """An answer with a confidence below it, of either output, is not reliable."""
-    least_evidence: float = -inf
-    """An answer whose two largest logits add up to less is not reliable."""
 
     def to_json(self) -> str:
         """The value of `contract.META_CALIBRATION`."""
@@ -62,26 +61,21 @@ class Calibration:
 
 
 def reason_for_doubt(
-    digit_probabilities: NDArray[np.float32],
-    value_confidence: float,
-    evidence: float,
-    disagreement: str | None,
-    calibration: Calibration,
+    digit_probabilities: NDArray[np.float32], value_confidence: float, disagreement: str | None, least_confidence: float
 ) -> str | None:
     """Why an answer is not to be relied on, in a few words; None where it is.
 
     Args:
         digit_probabilities: [10], calibrated.
         value_confidence: The largest calibrated probability of the second output.
-        evidence: Sum of the largest logit of each output.
         disagreement: Where the outputs contradict each other, that in words.
-        calibration: The limits.
+        least_confidence: The limit for both confidences.
     """
-    confidence = min(float(digit_probabilities.max()), value_confidence)
-    enough_evidence = evidence >= calibration.least_evidence
-    if enough_evidence and confidence >= calibration.least_confidence:
+    if min(digit_probabilities.max(), value_confidence) >= least_confidence:
         return disagreement
+    if disagreement is None and digit_probabilities.max() >= least_confidence:
+        return "the second output is not sure"
     second, first = (int(digit) for digit in digit_probabilities.argsort()[-2:])
-    if enough_evidence and float(digit_probabilities[[first, second]].sum()) >= TWO_CANDIDATES:
+    if digit_probabilities[first] + digit_probabilities[second] >= TWO_CANDIDATES:
         return disagreement or f"could be {first} or {second}"
     return "looks like no digit"

@@ -84,11 +84,12 @@ class Pen:
         first = int(self.generator.integers(len(self.labels)))
         second = self._index(tuple(label for label in range(10) if label != self.labels[first]))
         shift = self.generator.integers(-4, 5, 2)
-        return np.maximum(self.images[first], np.roll(self.images[second], tuple(shift), (0, 1)))
+        return np.asarray(np.maximum(self.images[first], np.roll(self.images[second], tuple(shift), (0, 1))))
 
     def mirrored(self) -> Picture:
         """A digit in the mirror."""
-        return self.images[self._index(MIRRORED)][:, ::-1]
+        mirrored: Picture = self.images[self._index(MIRRORED)][:, ::-1]
+        return mirrored
 
     def turned(self) -> Picture:
         """A digit turned by a quarter."""
@@ -110,7 +111,7 @@ class Pen:
         for _ in range(g.integers(0, 4)):
             x, y = g.integers(0, SIDE - 20, 2)
             width, height = g.integers(10, 80, 2)
-            draw.rectangle((int(x), int(y), int(x + width), int(y + height)), fill=int(g.choice([0, g.integers(256)])))
+            draw.rectangle((int(x), int(y), int(x + width), int(y + height)), fill=int(g.integers(256) * g.integers(2)))
         if g.random() < 0.5:
             sheet = sheet.resize((SIDE, int(g.integers(50, SIDE))))
         sheet.thumbnail((IMAGE_SIZE, IMAGE_SIZE))
@@ -118,7 +119,7 @@ class Pen:
         top = (IMAGE_SIZE - sheet.height) // 2
         field[top : top + sheet.height, : sheet.width] = np.asarray(sheet.filter(ImageFilter.GaussianBlur(0.4)))
         grain = g.uniform(0.4, 1) + g.uniform(0, 0.25) * _smooth_noise(g, float(g.uniform(0.08, 0.5)))
-        return (field * grain.clip(0, 1)).round().astype(np.uint8)
+        return np.asarray((field * grain.clip(0, 1)).round(), np.uint8)
 
     def outline(self) -> Picture:
         """A rectangle, ellipse, polygon, cross or a few bars, drawn or filled."""

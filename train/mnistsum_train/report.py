@@ -101,7 +101,7 @@ def format_report(report: Report) -> str:
         f"  calibrated on the validation part: temperatures {calibration.digit_temperature:.2f} and "
         f"{calibration.value_temperature:.2f}, calibration errors {error['digit']:.2%} and {error['value']:.2%}",
         f"  called reliable: {report.reliability_test.digits:.2%} of the test pairs, "
-        f"{sum(negatives) / len(negatives):.2%} of drawn pictures of no digit",
+        f"{sum(negatives) / max(1, len(negatives)):.2%} of drawn pictures of no digit",
     ]
     return "\n".join(lines)
 
