@@ -16,15 +16,14 @@ from mnistsum_runtime.errors import CallError, PictureError
 from mnistsum_runtime.model import Model, open_model, shipped_model
 from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
-from mnistsum_runtime.preparation import prepare, prepare_picture
-from mnistsum_runtime.reliability import reason_for_doubt
+from mnistsum_runtime.preparation import prepare_picture
+from mnistsum_runtime.reliability import reason_for_doubt, reason_in_preparation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnistsum_runtime.operations import Operation
     from mnistsum_runtime.picture import Source
-    from mnistsum_runtime.preparation import Ink
     from mnistsum_runtime.prepared import PreparedPicture
 
 BATCH_SIZE = 64
@@ -77,7 +76,7 @@ class Predictor:
         Raises:
             CallError: `number` is not 0..9.
         """
-        return self._infer(prepared.field[None], [check_number(number)])[0]
+        return self._infer([prepared], [check_number(number)])[0]
 
     @overload
     def predict_many(
@@ -123,33 +122,41 @@ class Predictor:
     def _answer_batch(
         self, batch: list[tuple[Source, int]], on_error: Literal["raise", "return"]
     ) -> Iterator[Prediction | PictureError]:
-        prepared: list[Ink | PictureError] = []
+        prepared: list[PreparedPicture | PictureError] = []
         for image, _ in batch:
             try:
-                prepared.append(prepare(read_picture(image)))
+                prepared.append(prepare_picture(read_picture(image)))
             except PictureError as error:
                 if on_error == "raise":
                     raise
                 prepared.append(error)
-        good = [(ink, number) for ink, (_, number) in zip(prepared, batch, strict=True) if isinstance(ink, np.ndarray)]
-        predictions = iter(self._infer(np.stack([ink for ink, _ in good]), [n for _, n in good]) if good else [])
-        for ink in prepared:
-            yield ink if isinstance(ink, PictureError) else next(predictions)
+        good = [
+            (picture, number)
+            for picture, (_, number) in zip(prepared, batch, strict=True)
+            if not isinstance(picture, PictureError)
+        ]
+        predictions = iter(self._infer([picture for picture, _ in good], [n for _, n in good]) if good else [])
+        for picture in prepared:
+            yield picture if isinstance(picture, PictureError) else next(predictions)
 
-    def _infer(self, fields: NDArray[np.float32], numbers: list[int]) -> list[Prediction]:
-        """Run the network on fields [batch, 28, 28] and numbers [batch]."""
+    def _infer(self, prepared: list[PreparedPicture], numbers: list[int]) -> list[Prediction]:
+        """Run the network on one batch."""
+        fields = np.stack([picture.field for picture in prepared])
         feed = {contract.IMAGE: fields[:, None], contract.NUMBER: _ONE_HOT[numbers]}
         digit_logits, value_logits = self.model.session.run(self._outputs, feed)
         calibration = self.model.calibration
         digits = softmax(digit_logits / np.float32(calibration.digit_temperature))
         values = softmax(value_logits / np.float32(calibration.value_temperature))
-        return [self._judge(number, *answer) for number, *answer in zip(numbers, digits, values, strict=True)]
+        return [self._judge(*answer) for answer in zip(prepared, numbers, digits, values, strict=True)]
 
-    def _judge(self, number: int, digits: NDArray[np.float32], values: NDArray[np.float32]) -> Prediction:
+    def _judge(
+        self, prepared: PreparedPicture, number: int, digits: NDArray[np.float32], values: NDArray[np.float32]
+    ) -> Prediction:
         """One answer: the labels, and whether they are to be relied on."""
         operation, digit, best = self.model.operation, int(digits.argmax()), int(values.argmax())
         disagreement = describe_disagreement(operation, digit, number, self._values[best])
         reason = reason_for_doubt(digits, values[best], disagreement, self.model.calibration.least_confidence)
+        reason = reason or reason_in_preparation(prepared)
         return Prediction(operation, number, digit, self._values[best], digits, values, reason)
 
 

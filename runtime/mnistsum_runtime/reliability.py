@@ -1,9 +1,8 @@
 """Calibrated confidence, and when an answer is not to be relied on.
 
-In training the network also sees drawn pictures that are no digit, and learns to be unsure of both outputs there
-(Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, 2019). So what it says anyway is enough
-here: whether its outputs agree, and how sure they are. The limit comes from the validation part and travels in the
-model file.
+The network has a gate, trained on drawn pictures that are no digit, which takes the confidence of both outputs from
+them (train/mnistsum_train/gate.py). So what it says anyway is enough here: whether its outputs agree, and how sure they
+are. The limit comes from the validation part and travels in the model file.
 """
 
 from __future__ import annotations
@@ -19,12 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mnistsum_runtime.prepared import PreparedPicture
+
 TWO_CANDIDATES = 0.6
 """Share of the probability on the two best digits from which the doubt is between these two; of no digit at all, the
 network spreads it over all ten."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calibration:
     """Found on the validation part x all ten numbers after training; the default is that of an uncalibrated file."""
 
@@ -58,6 +59,15 @@ class Calibration:
         if min(calibration.digit_temperature, calibration.value_temperature) <= 0:
             raise ValueError("expected temperatures above 0")
         return calibration
+
+
+def reason_in_preparation(prepared: PreparedPicture) -> str | None:
+    """What the preparation saw that speaks against an answer, however sure the network is of the part it was given."""
+    if prepared.strangers_dropped:
+        return "more than one thing in the picture"
+    if prepared.cut:
+        return "the ink runs over the picture's edge"
+    return None
 
 
 def reason_for_doubt(

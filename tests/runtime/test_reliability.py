@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from mnistsum_runtime import ModelError, Predictor, contract
+from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.reliability import Calibration, reason_for_doubt
 from tiny_model import drawn_digit, make_tiny_model
 
@@ -99,3 +100,19 @@ def test_doubt_is_in_the_prediction_the_json_line_and_the_sentence(tmp_path: Pat
     line: Any = json.loads(json.dumps(doubtful.to_json("seven.png")))
     assert (line["reliable"], line["reason"]) == (False, "could be 7 or 3")
     assert doubtful.to_line("x.png") == "x.png: digit 7 (99.96%), 7 + 4 = 11 (99.92%) (unsure: could be 7 or 3)"
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({}, None),
+        ({"strangers_dropped": 2}, "more than one thing in the picture"),
+        ({"cut": True}, "the ink runs over the picture's edge"),
+    ],
+)
+def test_what_preparation_saw_can_make_a_sure_answer_doubtful(
+    predictor: Predictor, record: dict[str, Any], reason: str | None
+) -> None:
+    prepared = PreparedPicture((drawn_digit(7) / 255).astype(np.float32), untouched=False, **record)
+    answer = predictor.predict_prepared(prepared, 4)
+    assert (answer.digit, answer.reliable, answer.reason) == (7, reason is None, reason)

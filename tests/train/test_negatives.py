@@ -1,13 +1,14 @@
-"""Pictures of no digit: every kind can be drawn, seeded, in the network's form; the loss is unsure of them."""
-
-import math
+"""Pictures of no digit: every kind can be drawn, seeded, in the network's form; the gate closes for them."""
 
 import pytest
 import torch
 
+from mnistsum_runtime.operations import SUM
 from mnistsum_train.data import Part
+from mnistsum_train.evaluation import answer_all_pairs
+from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import KINDS, draw_all_negatives, draw_negatives
-from mnistsum_train.training import Recipe, new_trainer, train_step
+from mnistsum_train.network import TwoInputNetwork
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +38,19 @@ def test_all_kinds_come_together(digits: Part) -> None:
     assert len(KINDS) <= len(pictures) <= len(KINDS) * 2
 
 
-def test_steps_with_negatives_make_the_network_unsure_of_them(digits: Part) -> None:
-    recipe = Recipe(learning_rate=0.003)
-    trainer = new_trainer(recipe, torch.device("cpu"))
-    negatives = draw_negatives("textures", digits, 16, seed=0)
-    generator = torch.Generator().manual_seed(0)
-    trainer.network.train()
-
-    def loss_to_uniform() -> float:
-        features = trainer.network.features(negatives.float() / 255)
-        outputs = trainer.network.heads(features, torch.eye(10)[torch.arange(len(negatives)) % 10])
-        return sum(-output.log_softmax(1).mean().item() - math.log(output.shape[1]) for output in outputs)
-
-    with torch.no_grad():
-        for group in trainer.network.digit_head.parameters():
-            group.mul_(8)  # sure of something, to begin with
-    before = loss_to_uniform()
-    for _ in range(12):
-        train_step(trainer, recipe, digits.images[:16], digits.labels[:16], generator, negatives)
-    assert loss_to_uniform() < 0.7 * before
+def test_the_gate_closes_for_what_is_no_digit_and_changes_no_label(
+    digits: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mnistsum_train.gate.STEPS", 60)
+    torch.manual_seed(0)
+    network = TwoInputNetwork(SUM).eval()
+    textures = draw_negatives("textures", digits, 40, seed=0)
+    before = answer_all_pairs(network, digits.images)
+    assert torch.sigmoid(network.gate(network.see(digits.images / 255)[1])).min() > 0.999
+    fit_gate(network, digits, textures, seed=0)
+    after = answer_all_pairs(network, digits.images)
+    assert torch.equal(after.digit.argmax(-1), before.digit.argmax(-1))
+    assert torch.equal(after.value.argmax(-1), before.value.argmax(-1))
+    gates = [torch.sigmoid(network.gate(network.see(images / 255)[1])).mean() for images in (digits.images, textures)]
+    assert gates[0] > 0.9
+    assert gates[1] < 0.3

@@ -1,4 +1,4 @@
-"""Pictures that are no digit, drawn for outlier exposure: what the network must be unsure of.
+"""Pictures that are no digit, drawn to train the network's gate: what it must be unsure of.
 
 Drawn here from scratch or made of training digits; no data set of other things has a part in it, so that any such set
 can judge the result. Everything that has ink on a sheet goes through the runtime's own preparation.

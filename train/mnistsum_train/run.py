@@ -13,6 +13,7 @@ from mnistsum_train.calibration import Reliability, calibrate, with_temperature
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
+from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.plots import report_pictures
 from mnistsum_train.report import Report, make_report
@@ -33,7 +34,7 @@ def run_training(
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Report:
-    """Train, calibrate on the validation part, evaluate once on the test set, and fill the output folder.
+    """Train, fit the gate, calibrate on the validation part, evaluate once on the test set, and fill the output folder.
 
     Args:
         recipe: Decides the weights.
@@ -53,7 +54,6 @@ def run_training(
     training, validation = split_validation(load_mnist(train=True))
     training = training.first(limit)
     on_start(len(training))
-    negatives = draw_all_negatives(training, negatives_per_kind(len(training)), seed=0)
 
     def epoch_done(history: list[EpochMetrics]) -> None:
         write_metrics(history, out)
@@ -65,12 +65,13 @@ def run_training(
         validation,
         device,
         out / STATE_FILE,
-        negatives=negatives,
         resume=resume,
         on_step=on_step,
         on_epoch=epoch_done,
     )
     write_metrics(history, out)
+    negatives = draw_all_negatives(training, negatives_per_kind(len(training)), seed=0)
+    fit_gate(network, training, negatives, recipe.seed)
     calibration = calibrate(answer_all_pairs(network, validation.images), validation.labels, network.operation)
     test = load_mnist(train=False)
     answers = answer_all_pairs(network, test.images)

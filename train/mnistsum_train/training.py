@@ -44,10 +44,6 @@ class Recipe:
     """Share of the steps in which the learning rate rises."""
     averaging: float = 0.998
     """Decay a step of the exponential moving average of the weights: the last epoch's 430 steps, roughly."""
-    negatives: int = 32
-    """Pictures of no digit in a step, on which both outputs learn to be unsure."""
-    negatives_weight: float = 0.3
-    """Weight of their loss beside that of the digits (0.5 in the paper)."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,6 @@ def train(
     device: torch.device,
     state_file: Path,
     *,
-    negatives: torch.Tensor | None = None,
     resume: bool,
     on_step: OnStep,
     on_epoch: OnEpoch,
@@ -117,7 +112,6 @@ def train(
         validation: Pictures to measure on after each epoch.
         device: Where to compute.
         state_file: Written after every epoch, whole or not at all.
-        negatives: uint8 [n, 1, 28, 28], pictures of no digit (`negatives.draw_all_negatives`) to be unsure of.
         resume: Go on from `state_file` if it is there.
         on_step: Called after every step with its number from 1, the number of all steps, and its metrics.
         on_epoch: Called after every epoch with the metrics of all epochs so far, also of those before a resume.
@@ -134,10 +128,9 @@ def train(
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
     training, validation = training.to(device), validation.to(device)
-    negatives = None if negatives is None else negatives.to(device)
     for epoch in range(len(trainer.history) + 1, recipe.epochs + 1):
         start = time.perf_counter()
-        seen = run_epoch(trainer, recipe, training, epoch, on_step, negatives)
+        seen = run_epoch(trainer, recipe, training, epoch, on_step)
         metrics = validate(trainer, validation, epoch, seen, time.perf_counter() - start)
         trainer.history.append(metrics)
         save_state(trainer, state_file, identity)
@@ -156,14 +149,7 @@ def new_trainer(recipe: Recipe, device: torch.device) -> Trainer:
     return Trainer(network, average, optimizer, [])
 
 
-def run_epoch(
-    trainer: Trainer,
-    recipe: Recipe,
-    training: Part,
-    epoch: int,
-    on_step: OnStep,
-    negatives: torch.Tensor | None = None,
-) -> StepMetrics:
+def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_step: OnStep) -> StepMetrics:
     """One pass over the training part in an order of its own; returns the means over its steps."""
     generator = epoch_generator(recipe.seed, epoch)
     order = torch.randperm(len(training), generator=generator).to(training.labels.device)
@@ -177,9 +163,7 @@ def run_epoch(
         step = (epoch - 1) * len(batches) + index
         for group in trainer.optimizer.param_groups:
             group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
-        images, labels = training.images[batch], training.labels[batch]
-        drawn = None if negatives is None else draw_pictures(negatives, recipe.negatives, generator)
-        metrics = train_step(trainer, recipe, images, labels, generator, drawn)
+        metrics = train_step(trainer, recipe, training.images[batch], training.labels[batch], generator)
         update_average(trainer, min(recipe.averaging, (1 + step) / (10 + step)))
         seen.append(metrics)
         on_step(step + 1, steps, metrics)
@@ -203,47 +187,30 @@ def one_cycle(progress: float, peak: float, warm_up: float) -> float:
 
 
 def train_step(
-    trainer: Trainer,
-    recipe: Recipe,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    generator: torch.Generator,
-    negatives: torch.Tensor | None = None,
+    trainer: Trainer, recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
 ) -> StepMetrics:
-    """Augment, draw the numbers, forward, loss, backward, step.
-
-    Loss = digit loss + value loss, and for the pictures of no digit the cross-entropy of both outputs to the uniform
-    distribution (Hendrycks, Mazeika, Dietterich: Deep Anomaly Detection with Outlier Exposure, 2019, section 3).
+    """Augment, draw the numbers, forward, loss = digit loss + value loss, backward, step.
 
     Args:
         trainer: Its network and optimiser move.
-        recipe: For `numbers_per_image` and `negatives_weight`.
+        recipe: For `numbers_per_image`.
         images: uint8 [batch, 1, 28, 28].
         labels: int64 [batch].
         generator: Source of the augmentation and of the numbers.
-        negatives: uint8 [n, 1, 28, 28].
     """
     device = labels.device
-    pictures = images if negatives is None else torch.cat([images, negatives])
-    pictures = augment(pictures.float() / 255, generator)
-    numbers = draw_numbers(len(pictures), recipe.numbers_per_image, generator).to(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        features = trainer.network.features(pictures.contiguous(memory_format=torch.channels_last))
-        features = features.repeat_interleave(recipe.numbers_per_image, dim=0)
-        outputs = trainer.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
-    count = numbers[: len(labels)].numel()  # of pairs with a digit; they come first
-    digit, value = (output[:count].float() for output in outputs)
+    pictures = augment(images.float() / 255, generator).contiguous(memory_format=torch.channels_last)
+    numbers = draw_numbers(len(labels), recipe.numbers_per_image, generator).to(device)
     table = torch.tensor(trainer.network.operation.class_table(), device=device)
     digit_truth = labels.repeat_interleave(recipe.numbers_per_image)
-    value_truth = table[digit_truth, numbers[: len(labels)].flatten()]
-    digit_loss = F.cross_entropy(digit, digit_truth)
-    value_loss = F.cross_entropy(value, value_truth)
-    loss = digit_loss + value_loss
-    if negatives is not None:
-        to_uniform = [-F.log_softmax(output[count:].float(), dim=1).mean() for output in outputs]
-        loss = loss + recipe.negatives_weight * (to_uniform[0] + to_uniform[1])
+    value_truth = table[digit_truth, numbers.flatten()]
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
+        features = trainer.network.features(pictures).repeat_interleave(recipe.numbers_per_image, dim=0)
+        digit, value = trainer.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
+    digit_loss = F.cross_entropy(digit.float(), digit_truth)
+    value_loss = F.cross_entropy(value.float(), value_truth)
     trainer.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
     return StepMetrics(
         digit_loss.item(),
@@ -251,11 +218,6 @@ def train_step(
         (digit.argmax(1) == digit_truth).float().mean().item(),
         (value.argmax(1) == value_truth).float().mean().item(),
     )
-
-
-def draw_pictures(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Draw `count` of `images` at random, on their device."""
-    return images[torch.randint(len(images), (count,), generator=generator).to(images.device)]
 
 
 @torch.no_grad()
