@@ -141,12 +141,13 @@ class Predictor:
 
     def _infer(self, prepared: list[PreparedPicture], numbers: list[int]) -> list[Prediction]:
         """Run the network on one batch."""
-        fields = np.stack([picture.field for picture in prepared])
+        # np.stack takes 4 us of the 100 of a single answer.
+        fields = prepared[0].field[None] if len(prepared) == 1 else np.stack([picture.field for picture in prepared])
         feed = {contract.IMAGE: fields[:, None], contract.NUMBER: _ONE_HOT[numbers]}
         digit_logits, value_logits = self.model.session.run(self._outputs, feed)
         calibration = self.model.calibration
-        digits = softmax(digit_logits / np.float32(calibration.digit_temperature))
-        values = softmax(value_logits / np.float32(calibration.value_temperature))
+        digits = softmax(digit_logits, calibration.digit_temperature)
+        values = softmax(value_logits, calibration.value_temperature)
         return [self._judge(*answer) for answer in zip(prepared, numbers, digits, values, strict=True)]
 
     def _judge(
@@ -154,10 +155,12 @@ class Predictor:
     ) -> Prediction:
         """One answer: the labels, and whether they are to be relied on."""
         operation, digit, best = self.model.operation, int(digits.argmax()), int(values.argmax())
-        disagreement = describe_disagreement(operation, digit, number, self._values[best])
-        reason = reason_for_doubt(digits, values[best], disagreement, self.model.calibration.least_confidence)
-        reason = reason or reason_in_preparation(prepared)
-        return Prediction(operation, number, digit, self._values[best], digits, values, reason)
+        value, limit = self._values[best], self.model.calibration.least_confidence
+        reason = None
+        if digits[digit] < limit or values[best] < limit or value != operation.function(digit, number):
+            disagreement = describe_disagreement(operation, digit, number, value)
+            reason = reason_for_doubt(digits, values[best], disagreement, limit)
+        return Prediction(operation, number, digit, value, digits, values, reason or reason_in_preparation(prepared))
 
 
 def describe_disagreement(operation: Operation, digit: int, number: int, value: int) -> str | None:
@@ -183,8 +186,10 @@ def check_number(number: int) -> int:
     return value
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits [batch, classes] to probabilities whose rows sum to 1."""
-    exponentials: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Logits [batch, classes], divided by the temperature, to probabilities whose rows sum to 1."""
+    exponentials: NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
+    exponentials /= temperature
+    np.exp(exponentials, out=exponentials)
     exponentials /= exponentials.sum(axis=1, keepdims=True)
     return exponentials

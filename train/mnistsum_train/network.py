@@ -16,6 +16,8 @@ DENSE = 128
 """Units of the dense layer in front of the heads."""
 GATE = 32
 """Hidden units of the gate, which judges whether the picture is a digit at all."""
+CLOSED = 0.01
+"""What the gate is at least. At 0, all logits of blank and noise would be equal, and their labels chance."""
 
 
 class ConvolutionBlock(nn.Sequential):
@@ -67,7 +69,8 @@ class TwoInputNetwork(nn.Module):
         The last column is the gate, 0..1: how much it looks like a digit.
         """
         features, gate_input = self.see(image)
-        return torch.cat([features, torch.sigmoid(self.gate(gate_input))], dim=1)
+        gate = CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
+        return torch.cat([features, gate], dim=1)
 
     def see(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Features for the heads [batch, 4 * widths[2]], and what the gate looks at.
@@ -113,7 +116,8 @@ class TwoInputNetwork(nn.Module):
 
 def make_gate(inputs: int) -> nn.Sequential:
     """An open gate: 1 (nearly) for every picture until `gate.fit_gate` trains it, and out of the optimiser's reach."""
-    gate = nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, GATE), nn.ReLU(), nn.Linear(GATE, 1))
-    nn.init.zeros_(gate[3].weight)
-    nn.init.constant_(gate[3].bias, 20.0)
+    last = nn.Linear(GATE, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, 20.0)
+    gate = nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, GATE), nn.ReLU(), last)
     return gate.requires_grad_(False)
