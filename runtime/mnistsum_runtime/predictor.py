@@ -188,9 +188,8 @@ def check_number(number: int) -> int:
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
     """Logits [batch, classes], divided by the temperature, to probabilities whose rows sum to 1."""
-    # The ufuncs themselves: the methods `max` and `sum` take a microsecond more each.
-    exponentials: NDArray[np.float32] = logits - np.maximum.reduce(logits, axis=1, keepdims=True)
+    exponentials: NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
     exponentials /= temperature
     np.exp(exponentials, out=exponentials)
-    exponentials /= np.add.reduce(exponentials, axis=1, keepdims=True)
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
     return exponentials
