@@ -54,7 +54,7 @@ class Model:
     """The `onnxruntime.InferenceSession`."""
     operation: Operation
     """What the second output computes."""
-    calibration: Calibration
+    calibration: Calibration = Calibration()
     """How its logits become confidences, and which answers are reliable."""
 
     def sha256(self) -> str:
