@@ -9,6 +9,7 @@ import onnx
 from mnistsum_export.int8_receipt import Int8Receipt
 from mnistsum_export.parity import Parity
 from mnistsum_runtime import __version__, contract
+from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 
 
@@ -25,6 +26,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, re
     versions |= {package: version(package) for package in ("torch", "onnx", "onnxruntime")}
     described = onnx.ModelProto()
     described.CopyFrom(model)
+    calibration = checkpoint.facts.get("calibration")  # absent where only weights were kept: an uncalibrated file
     onnx.helper.set_model_props(
         described,
         {
@@ -37,7 +39,8 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, re
             contract.META_ACCURACY: json.dumps(accuracy),
             contract.META_PARITY: receipt.to_json(),
         }
-        | ({contract.META_PRECISION: contract.INT8} if isinstance(receipt, Int8Receipt) else {}),
+        | ({contract.META_PRECISION: contract.INT8} if isinstance(receipt, Int8Receipt) else {})
+        | ({} if calibration is None else {contract.META_CALIBRATION: Calibration(**calibration).to_json()}),
     )
     content: bytes = described.SerializeToString(deterministic=True)
     return content

@@ -17,6 +17,7 @@ from mnistsum_runtime.errors import CallError, PictureError
 
 if TYPE_CHECKING:
     from mnistsum_runtime.picture import Source
+    from mnistsum_runtime.prediction import Prediction
     from mnistsum_runtime.predictor import Predictor
 
 # numpy and onnxruntime are imported when the call is known to be right: a wrong one is told at once.
@@ -53,8 +54,16 @@ class _RunCommand(click.Command):
     metavar="N",
     help="How many threads one inference may use.",
 )
+@click.option(
+    "--explain",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Also draw what was seen and decided into a PNG, a panel a picture.",
+)
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
-def command(arguments: tuple[str, ...], as_json: bool, model: str | None, threads: int, version: bool) -> int:
+def command(
+    arguments: tuple[str, ...], as_json: bool, model: str | None, threads: int, explain: Path | None, version: bool
+) -> int:
     """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it.
 
     IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
@@ -64,6 +73,7 @@ def command(arguments: tuple[str, ...], as_json: bool, model: str | None, thread
       mnistsum-run seven.png 4
       mnistsum-run scans/ 4 --json
       mnistsum-run - 4 < seven.png
+      mnistsum-run seven.png 4 --explain seen.png
 
     Exit code: 0 all answered, 1 a picture gave no answer, 2 the call was wrong, 3 the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
@@ -76,9 +86,20 @@ def command(arguments: tuple[str, ...], as_json: bool, model: str | None, thread
     number = parse_number(number_text)
     single = len(images) == 1 and not Path(images[0]).is_dir()
     predictor = _open_predictor(model, threads, optimise=not single)
-    all_answered = True
-    for name, source in expand(images):
-        all_answered &= _answer(predictor, name, source, number, as_json)
+    pictures = expand(images)
+    if explain is None:
+        answers = ((name, _predict(predictor, source, number, name)) for name, source in pictures)
+        return 0 if _print_all(predictor, answers, number, as_json) else 1
+    from mnistsum_runtime.explain import ContactSheet, look
+
+    sheet = ContactSheet()
+    seen = (sheet.add(look(predictor, source, number, name)) for name, source in pictures)
+    all_answered = _print_all(predictor, ((one.name, one.answer) for one in seen), number, as_json)
+    sheet.write(explain)
+    if sheet.left_out:
+        click.echo(
+            f"mnistsum-run: {explain} shows the first {len(sheet)} pictures, not {sheet.left_out} more", err=True
+        )
     return 0 if all_answered else 1
 
 
@@ -137,22 +158,32 @@ def _open_predictor(model: str | None, threads: int, *, optimise: bool = True) -
         return Predictor(model, threads, optimise=optimise)
 
 
-def _answer(predictor: Predictor, name: str, source: Source | PictureError, number: int, as_json: bool) -> bool:
-    """Print the line of one picture; whether it has an answer."""
+def _predict(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Prediction | PictureError:
+    if isinstance(source, PictureError):
+        return source
+    try:
+        return predictor.predict(source, number, name)
+    except PictureError as error:
+        return error
+
+
+def _print_all(
+    predictor: Predictor, answers: Iterable[tuple[str, Prediction | PictureError]], number: int, as_json: bool
+) -> bool:
+    """Print a line for each answer as it comes; whether every picture has one."""
     from mnistsum_runtime.prediction import error_to_json
 
-    try:
-        if isinstance(source, PictureError):
-            raise source
-        prediction = predictor.predict(source, number, name)
-    except PictureError as error:
-        if as_json:
-            click.echo(json.dumps(error_to_json(name, number, predictor.model.operation, error)))
+    all_answered = True
+    for name, answer in answers:
+        if isinstance(answer, PictureError):
+            all_answered = False
+            if as_json:
+                click.echo(json.dumps(error_to_json(name, number, predictor.model.operation, answer)))
+            else:
+                click.echo(f"mnistsum-run: {_one_line(answer.message)}", err=True)
         else:
-            click.echo(f"mnistsum-run: {_one_line(error.message)}", err=True)
-        return False
-    click.echo(json.dumps(prediction.to_json(name)) if as_json else prediction.to_line(_one_line(name)))
-    return True
+            click.echo(json.dumps(answer.to_json(name)) if as_json else answer.to_line(_one_line(name)))
+    return all_answered
 
 
 def _one_line(text: str) -> str:

@@ -44,6 +44,10 @@ META_PARITY = "mnistsum.parity"
 META_PRECISION = "mnistsum.precision"
 """`fp32` or `int8`; a file without the key is fp32."""
 
+META_CALIBRATION = "mnistsum.calibration"
+"""JSON object: temperatures and the limits of a reliable answer (`reliability.Calibration`). A file without the key is
+uncalibrated: temperatures of 1, and only outputs that disagree make an answer unreliable."""
+
 FP32 = "fp32"
 INT8 = "int8"
 

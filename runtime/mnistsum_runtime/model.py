@@ -13,6 +13,7 @@ import onnxruntime
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
+from mnistsum_runtime.reliability import Calibration
 
 _LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
 
@@ -53,6 +54,8 @@ class Model:
     """The `onnxruntime.InferenceSession`."""
     operation: Operation
     """What the second output computes."""
+    calibration: Calibration = Calibration()
+    """How its logits become confidences, and which answers are reliable."""
 
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, as hex."""
@@ -87,7 +90,7 @@ def open_model(path: Path, threads: int = 1, *, optimise: bool = True) -> Model:
         raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
     del content
     _return_freed_memory()
-    return Model(path, session, check_contract(session, path))
+    return Model(path, session, check_contract(session, path), read_calibration(session, path))
 
 
 def _return_freed_memory() -> None:
@@ -151,6 +154,23 @@ def check_contract(session: Any, path: Path) -> Operation:
         {contract.DIGIT: [contract.NUMBERS], operation.name: [len(operation.classes)]},
     )
     return operation
+
+
+def read_calibration(session: Any, path: Path) -> Calibration:
+    """What a file says of its calibration; one that says nothing is uncalibrated.
+
+    Raises:
+        ModelError: It says something that is no calibration.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(contract.META_CALIBRATION)
+    if text is None:
+        return Calibration()
+    try:
+        return Calibration.from_json(text)
+    except ValueError as error:
+        raise ModelError(
+            f"model {path}: its metadata {contract.META_CALIBRATION} is damaged ({error}): export it again"
+        ) from error
 
 
 def _check_tensors(path: Path, role: str, found: list[Any], expected: dict[str, list[int]]) -> None:

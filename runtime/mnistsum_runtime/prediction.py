@@ -31,6 +31,13 @@ class Prediction:
     """[10], sums to 1; entry i is the probability of the digit i."""
     value_probabilities: NDArray[np.float32]
     """[len(operation.classes)], sums to 1; entry i is the probability of the value `operation.classes[i]`."""
+    reason: str | None = None
+    """Why the answer is not to be relied on, in a few words; None where it is reliable."""
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the answer is to be relied on; where it is not, `reason` says why."""
+        return self.reason is None
 
     @property
     def digit_confidence(self) -> float:
@@ -58,20 +65,19 @@ class Prediction:
             "digit_confidence": round(self.digit_confidence, 4),
             f"{name}_confidence": round(self.value_confidence, 4),
             "consistent": self.consistent,
+            "reliable": self.reliable,
+            "reason": self.reason,
             "error": None,
         }
 
     def to_line(self, image: str) -> str:
         """The sentence for the picture called `image`."""
-        digit = f"{image}: digit {self.digit} ({self.digit_confidence:.2%})"
-        follows = self.operation.function(self.digit, self.number)
-        calculation = f"{self.digit} {self.operation.symbol} {self.number} = {follows}"
+        digit = f"digit {self.digit} ({self.digit_confidence:.2%})"
+        value = f"{self.operation.name} {self.value}"
         if self.consistent:
-            return f"{digit}, {calculation} ({self.value_confidence:.2%})"
-        return (
-            f"{digit}, {self.operation.name} {self.value} ({self.value_confidence:.2%}): "
-            f"the two outputs disagree, {calculation}"
-        )
+            value = f"{self.digit} {self.operation.symbol} {self.number} = {self.value}"
+        doubt = "" if self.reason is None else f" (unsure: {self.reason})"
+        return f"{image}: {digit}, {value} ({self.value_confidence:.2%}){doubt}"
 
 
 def error_to_json(image: str, number: int, operation: Operation, error: PictureError) -> dict[str, JsonValue]:
@@ -84,5 +90,7 @@ def error_to_json(image: str, number: int, operation: Operation, error: PictureE
         "digit_confidence": None,
         f"{operation.name}_confidence": None,
         "consistent": None,
+        "reliable": None,
+        "reason": None,
         "error": {"kind": error.kind, "message": error.message},
     }

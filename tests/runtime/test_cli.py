@@ -77,7 +77,7 @@ def test_the_json_line(run: Run, seven: Path) -> None:
     assert (code, err) == (0, [])
     assert out == [
         f'{{"image": "{seven}", "number": 4, "digit": 7, "sum": 11, "digit_confidence": 0.9996, '
-        '"sum_confidence": 0.9992, "consistent": true, "error": null}'
+        '"sum_confidence": 0.9992, "consistent": true, "reliable": true, "reason": null, "error": null}'
     ]
 
 
@@ -94,7 +94,7 @@ def test_in_json_every_bad_picture_keeps_its_line_and_the_others_are_answered(
     for failed, answered in zip(lines[::2], lines[1::2], strict=True):
         assert list(failed) == list(answered)
         assert failed["number"] == 4
-        nulls = ("digit", "sum", "digit_confidence", "sum_confidence", "consistent")
+        nulls = ("digit", "sum", "digit_confidence", "sum_confidence", "consistent", "reliable", "reason")
         assert all(failed[field] is None for field in nulls)
         assert set(failed["error"]) == {"kind", "message"}
         assert answered["sum"] == 11

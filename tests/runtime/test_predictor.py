@@ -14,7 +14,7 @@ import mnistsum_runtime
 from mnistsum_runtime import CallError, MnistsumError, ModelError, PictureError, Prediction, Predictor, contract
 from mnistsum_runtime.model import shipped_model
 from mnistsum_runtime.operations import PRODUCT, SUM
-from mnistsum_runtime.predictor import BATCH_SIZE, softmax
+from mnistsum_runtime.predictor import BATCH_SIZE, describe_disagreement, softmax
 from tiny_model import drawn_digit, make_tiny_model
 
 
@@ -63,6 +63,8 @@ def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) 
         "digit_confidence",
         "sum_confidence",
         "consistent",
+        "reliable",
+        "reason",
         "error",
     ]
     assert line == {
@@ -73,6 +75,8 @@ def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) 
         "digit_confidence": 0.9996,
         "sum_confidence": 0.9992,
         "consistent": True,
+        "reliable": True,
+        "reason": None,
         "error": None,
     }
 
@@ -80,11 +84,12 @@ def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) 
 def test_outputs_that_disagree_are_told_in_words() -> None:
     digit, value = np.full(10, 0.01, np.float32), np.full(19, 0.01, np.float32)
     digit[7], value[12] = 0.91, 0.82
-    prediction = Prediction(SUM, 4, 7, 12, digit, value)
+    prediction = Prediction(SUM, 4, 7, 12, digit, value, describe_disagreement(SUM, 7, 4, 12))
     assert not prediction.consistent
     assert prediction.to_json("x")["consistent"] is False
+    assert prediction.to_json("x")["reliable"] is False
     assert prediction.to_line("x.png") == (
-        "x.png: digit 7 (91.00%), sum 12 (82.00%): the two outputs disagree, 7 + 4 = 11"
+        "x.png: digit 7 (91.00%), sum 12 (82.00%) (unsure: the two outputs disagree, 7 + 4 = 11)"
     )
 
 

@@ -48,7 +48,7 @@ def command(
     """
     require_extra("train", "torch", "torchvision", "safetensors", "matplotlib", "tqdm")
     from mnistsum_train.device import choose_device
-    from mnistsum_train.report import format_table
+    from mnistsum_train.report import format_report
     from mnistsum_train.run import run_training
     from mnistsum_train.training import Recipe
 
@@ -69,7 +69,7 @@ def command(
     )
     progress.close()
     click.echo(f"{report.parameters:,} parameters, {report.training_seconds:.0f} s of training -> {out}", err=True)
-    click.echo(format_table(report.test, operation))
+    click.echo(format_report(report))
 
 
 class Progress:

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
@@ -15,6 +16,10 @@ DENSE = 128
 """Units of the dense layer in front of the heads."""
 DROPOUT = 0.25
 """Share of the features left out in a training step; the heads then contradict each other on half as many pairs."""
+GATE = 32
+"""Hidden units of the gate, which judges whether the picture is a digit at all."""
+CLOSED = 0.01
+"""What the gate is at least. At 0, all logits of blank and noise would be equal, and their labels chance."""
 
 
 def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: int = 0) -> nn.Sequential:
@@ -60,16 +65,41 @@ class TwoInputNetwork(nn.Module):
         self.dense = nn.Sequential(nn.Linear(4 * widths[2] + NUMBERS, dense), nn.ReLU())
         self.digit_head = nn.Linear(dense, NUMBERS)
         self.value_head = nn.Linear(dense, len(operation.classes))
+        self.gate = make_gate(16 * widths[0] + 16 * widths[1] + 4 * widths[2])
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
-        """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, 4 * widths[2]]."""
-        features: torch.Tensor = self.convolutions((image - MEAN) / STD)
-        return features
+        """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, 4 * widths[2] + 1].
+
+        The last column is the gate, 0..1: how much it looks like a digit.
+        """
+        features, gate_input = self.see(image)
+        gate = CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
+        return torch.cat([features, gate], dim=1)
+
+    def see(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features for the heads [batch, 4 * widths[2]], and what the gate looks at.
+
+        The gate also sees the maps of the first two blocks: the last one has forgotten what no digit has.
+        """
+        maps = (image - MEAN) / STD
+        pooled = []
+        for layer in self.convolutions:
+            maps = layer(maps)
+            if isinstance(layer, nn.MaxPool2d):
+                pooled.append(maps)
+        first, second = pooled
+        gate_input = torch.cat([F.avg_pool2d(first, 3).flatten(1), second.flatten(1), maps], dim=1)
+        return maps, gate_input.detach()
 
     def heads(self, features: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features [batch, 4 * widths[2]] and one-hot number [batch, 10] -> logits [batch, 10] and [batch, classes]."""
-        hidden = self.dense(torch.cat([features, number], dim=1))
-        return self.digit_head(hidden), self.value_head(hidden)
+        """Output of `features` and one-hot number [batch, 10] -> logits [batch, 10] and [batch, classes].
+
+        All logits of a picture are multiplied by its gate, which changes no label and takes the confidence away from
+        what is no digit.
+        """
+        hidden = self.dense(torch.cat([features[:, :-1], number], dim=1))
+        gate = features[:, -1:]
+        return self.digit_head(hidden) * gate, self.value_head(hidden) * gate
 
     def forward(self, image: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Answer a batch.
@@ -86,3 +116,12 @@ class TwoInputNetwork(nn.Module):
     def parameter_count(self) -> int:
         """Trained parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def make_gate(inputs: int) -> nn.Sequential:
+    """An open gate: 1 (nearly) for every picture until `gate.fit_gate` trains it, and out of the optimiser's reach."""
+    last = nn.Linear(GATE, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.constant_(last.bias, 20.0)
+    gate = nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, GATE), nn.ReLU(), last)
+    return gate.requires_grad_(False)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.reliability import Calibration
+from mnistsum_train.calibration import Reliability
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation
 from mnistsum_train.network import TwoInputNetwork
@@ -32,7 +34,15 @@ class Report:
     validation: EpochMetrics
     """The last epoch's."""
     test: Evaluation
-    """All test images x all ten numbers, read once, after training."""
+    """All test images x all ten numbers, read once, after training; its calibration errors are of the raw logits."""
+    calibration: Calibration
+    """Found on the validation part; what the model file carries."""
+    calibration_error: dict[str, float]
+    """Of both outputs on the test set, as fractions, with the temperatures applied."""
+    reliability_validation: Reliability
+    """On the validation part, where the limits were found, and on negatives that were not trained with."""
+    reliability_test: Reliability
+    """On the test set."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -46,8 +56,13 @@ def make_report(
     training_images: int,
     history: list[EpochMetrics],
     test: Evaluation,
+    *,
+    calibrated: Evaluation,
+    calibration: Calibration,
+    reliability_validation: Reliability,
+    reliability_test: Reliability,
 ) -> Report:
-    """Gather everything that the report says."""
+    """Gather everything that the report says; `calibrated` is `test` with the temperatures applied."""
     return Report(
         recipe=recipe,
         parameters=network.parameter_count(),
@@ -61,6 +76,10 @@ def make_report(
         versions=tool_versions("torch", "torchvision"),
         validation=history[-1],
         test=test,
+        calibration=calibration,
+        calibration_error={"digit": calibrated.digit_calibration_error, "value": calibrated.value_calibration_error},
+        reliability_validation=reliability_validation,
+        reliability_test=reliability_test,
     )
 
 
@@ -71,6 +90,20 @@ def tool_versions(*packages: str) -> dict[str, str]:
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }
+
+
+def format_report(report: Report) -> str:
+    """The test set's evaluation, calibration and reliability as lines for a terminal."""
+    calibration, error = report.calibration, report.calibration_error
+    negatives = report.reliability_validation.negatives.values()
+    lines = [
+        format_table(report.test, report.recipe.operation),
+        f"  calibrated on the validation part: temperatures {calibration.digit_temperature:.2f} and "
+        f"{calibration.value_temperature:.2f}, calibration errors {error['digit']:.2%} and {error['value']:.2%}",
+        f"  called reliable: {report.reliability_test.digits:.2%} of the test pairs, "
+        f"{sum(negatives) / max(1, len(negatives)):.2%} of drawn pictures of no digit",
+    ]
+    return "\n".join(lines)
 
 
 def format_table(evaluation: Evaluation, operation_name: str) -> str:

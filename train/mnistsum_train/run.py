@@ -9,9 +9,12 @@ import torch
 
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import WorkError
+from mnistsum_train.calibration import Reliability, calibrate, with_temperature
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
+from mnistsum_train.gate import fit_gate
+from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.plots import report_pictures
 from mnistsum_train.report import Report, make_report
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, Recipe, train
@@ -31,7 +34,7 @@ def run_training(
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Report:
-    """Train, evaluate once on the test set, and fill the output folder.
+    """Train, fit the gate, calibrate on the validation part, evaluate once on the test set, and fill the output folder.
 
     Args:
         recipe: Decides the weights.
@@ -67,17 +70,39 @@ def run_training(
         on_epoch=epoch_done,
     )
     write_metrics(history, out)
+    negatives = draw_all_negatives(training, negatives_per_kind(len(training)), seed=0)
+    fit_gate(network, training, negatives, recipe.seed)
+    calibration = calibrate(answer_all_pairs(network, validation.images), validation.labels, network.operation)
     test = load_mnist(train=False)
     answers = answer_all_pairs(network, test.images)
     report = make_report(
-        recipe, network, device, len(training), history, evaluate(answers, test.labels, network.operation)
+        recipe,
+        network,
+        device,
+        len(training),
+        history,
+        evaluate(answers, test.labels, network.operation),
+        calibrated=evaluate(with_temperature(answers, calibration), test.labels, network.operation),
+        calibration=calibration,
+        reliability_validation=Reliability.of(network, validation, calibration, negatives_per_kind(len(training)) // 3),
+        reliability_test=Reliability.of(network, test, calibration),
     )
-    facts = {"accuracy": accuracy(report), "recipe": asdict(recipe), "versions": report.versions}
+    facts = {
+        "accuracy": accuracy(report),
+        "calibration": asdict(calibration),
+        "recipe": asdict(recipe),
+        "versions": report.versions,
+    }
     Checkpoint(network, facts).save(out / "checkpoint.safetensors")
     for name, picture in report_pictures(history, answers, test, network.operation).items():
         write_atomically(out / name, picture)
     write_atomically(out / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
     return report
+
+
+def negatives_per_kind(training_images: int) -> int:
+    """How many pictures of no digit are drawn of each kind: 1,000, fewer for a quick look at part of the data."""
+    return max(3, round(training_images / 55))
 
 
 def accuracy(report: Report) -> dict[str, float]:

@@ -1,0 +1,36 @@
+"""The calibration goes from the checkpoint into the model file, and is what the runtime finds there."""
+
+from dataclasses import asdict
+
+import onnx
+
+from mnistsum_export.metadata import with_metadata
+from mnistsum_runtime import contract
+from mnistsum_runtime.operations import SUM
+from mnistsum_runtime.reliability import Calibration
+from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.network import TwoInputNetwork
+from tiny_model import make_tiny_model
+
+
+class Receipt:
+    """Stands for a parity receipt, which has no part in this."""
+
+    def to_json(self) -> str:
+        return "{}"
+
+
+def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
+    content = with_metadata(make_tiny_model(), checkpoint, 17, Receipt())  # type: ignore[arg-type]
+    return {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+
+
+def test_the_checkpoint_s_calibration_is_in_the_file() -> None:
+    calibration = Calibration(1.2345, 0.9876, 0.5432)
+    checkpoint = Checkpoint(TwoInputNetwork(SUM).eval(), {"calibration": asdict(calibration)})
+    found = metadata_of(checkpoint)
+    assert Calibration.from_json(found[contract.META_CALIBRATION]) == calibration
+
+
+def test_a_checkpoint_without_one_gives_an_uncalibrated_file() -> None:
+    assert contract.META_CALIBRATION not in metadata_of(Checkpoint(TwoInputNetwork(SUM).eval()))

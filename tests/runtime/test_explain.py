@@ -1,0 +1,146 @@
+"""`mnistsum-run --explain`: a PNG that shows what was seen, whatever was given."""
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnistsum_runtime import Predictor
+from mnistsum_runtime.cli import command
+from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.explain import MOST_PANELS, ContactSheet, describe_preparation, look
+from mnistsum_runtime.prepared import PreparedPicture
+from tiny_model import drawn_digit
+
+
+def explain(monkeypatch: pytest.MonkeyPatch, model: Path, out: Path, *arguments: object) -> int:
+    call = ["mnistsum-run", *map(str, arguments), "--explain", str(out), "--model", str(model)]
+    monkeypatch.setattr(sys, "argv", call)
+    return exit_code(command)
+
+
+def panel(seen_by: Predictor, picture: object) -> Image.Image:
+    sheet = ContactSheet()
+    sheet.add(look(seen_by, picture, 4, "a picture"))  # type: ignore[arg-type]
+    return Image.open(BytesIO(sheet.to_png()))
+
+
+def test_the_answers_are_printed_as_ever_and_the_sheet_is_a_png(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "seen.png"
+    assert explain(monkeypatch, model_file, out, seven, 4) == 0
+    assert capsys.readouterr() == (f"{seven}: digit 7 (99.96%), 7 + 4 = 11 (99.92%)\n", "")
+    with Image.open(out) as sheet:
+        assert sheet.format == "PNG"
+
+
+def test_a_picture_without_an_answer_has_a_panel_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    assert explain(monkeypatch, model_file, one, seven, 4) == 0
+    assert explain(monkeypatch, model_file, two, seven, tmp_path / "missing.png", 4) == 1
+    assert "no such file" in capsys.readouterr().err
+    with Image.open(one) as first, Image.open(two) as second:
+        assert second.height == 2 * first.height
+
+
+def test_a_sheet_that_cannot_be_written_is_one_line_and_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path, tmp_path: Path
+) -> None:
+    assert explain(monkeypatch, model_file, tmp_path / "none" / "seen.png", seven, 4) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{seven}: digit 7")
+    assert err.startswith("mnistsum-run: cannot write ") and err.count("\n") == 1
+
+
+def test_the_field_is_shown_pixel_for_pixel(predictor: Predictor) -> None:
+    shown = np.asarray(panel(predictor, drawn_digit(7)).convert("L"))
+    enlarged = np.kron(drawn_digit(7), np.ones((9, 9), np.uint8))
+    places = np.lib.stride_tricks.sliding_window_view(shown, enlarged.shape)[::2]
+    assert any((window == enlarged).all() for row in places for window in row[550:556])
+
+
+def test_the_ink_is_tinted(predictor: Predictor) -> None:
+    picture = np.pad(255 - np.kron(drawn_digit(3), np.ones((6, 6), np.uint8)), 20, constant_values=255)
+    pixels = np.asarray(panel(predictor, picture).convert("RGB"), np.int16)
+    assert ((pixels[:, :, 0] - pixels[:, :, 1] > 100).sum()) > 1000
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((5, 5), np.uint8),
+        np.full((300, 2), 7, np.uint16),
+        np.linspace(0, 1, 3000, dtype=np.float32).reshape(1, 3000),
+        np.eye(2, dtype=np.bool_),
+        PictureError("not_found", "a\nmessage " + "x" * 500),
+        b"not a picture",
+    ],
+)
+def test_any_picture_gives_a_panel(predictor: Predictor, picture: object) -> None:
+    assert panel(predictor, picture).width > 1000
+
+
+def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor) -> None:
+    seen = look(predictor, drawn_digit(7), 4, "seven")
+    sheet = ContactSheet()
+    for _ in range(MOST_PANELS + 2):
+        sheet.add(seen)
+    assert (len(sheet), sheet.left_out) == (MOST_PANELS, 2)
+    three, four = ContactSheet(), ContactSheet()
+    for _ in range(3):
+        three.add(seen)
+        four.add(seen)
+    four.add(seen)
+    sizes = [Image.open(BytesIO(sheet.to_png())).size for sheet in (three, four)]
+    assert sizes[1] == (2 * sizes[0][0], sizes[0][1] * 2 // 3)
+
+
+def test_each_decision_is_said_in_words() -> None:
+    prepared = PreparedPicture(
+        np.zeros((28, 28), np.float32),
+        untouched=False,
+        box=(10, 50, 20, 40),
+        dark_ink=True,
+        ground_level=231.4,
+        unevenness=0.32,
+        lines_removed=1,
+        specks_dropped=2,
+        strangers_dropped=1,
+        parts=2,
+        cut=True,
+        thickening=-0.7,
+    )
+    words = "\n".join(describe_preparation(prepared))
+    for expected in (
+        "dark ink on a light ground (level 231)",
+        "uneven light removed (32%)",
+        "1 line removed",
+        "2 specks dropped",
+        "1 larger part dropped",
+        "20x40 pixels at (20, 10), 2 parts",
+        "runs into the picture's edge",
+        "reduced 2.0 x",
+        "thinned by 0.7 pixels",
+    ):
+        assert expected in words
+    assert describe_preparation(PreparedPicture(prepared.field)) == [
+        "28x28 on a dark ground: taken as MNIST, unchanged"
+    ]
+
+
+def test_nothing_of_it_is_imported_without_the_option(seven: Path, model_file: Path) -> None:
+    import subprocess
+
+    script = (
+        "import sys\nfrom mnistsum_runtime.cli import command\nfrom mnistsum_runtime.command import exit_code\n"
+        "exit_code(command)\nprint({'PIL.ImageDraw', 'PIL.ImageFont', 'mnistsum_runtime.explain'} & set(sys.modules))"
+    )
+    call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
+    assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.splitlines()[1] == "set()"

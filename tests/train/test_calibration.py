@@ -1,0 +1,76 @@
+"""Temperatures and the limit of a reliable answer: found on one part, kept by the runtime."""
+
+import numpy as np
+import pytest
+import torch
+
+from mnistsum_runtime.operations import SUM
+from mnistsum_runtime.predictor import describe_disagreement, softmax
+from mnistsum_runtime.reliability import Calibration, reason_for_doubt
+from mnistsum_train.calibration import DOUBTFUL, calibrate, find_temperature, reliable_pairs, with_temperature
+from mnistsum_train.evaluation import Answers, calibration_error
+
+
+def logits_that_are_right(scale: float, classes: int, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits whose softmax would be exactly calibrated, times `scale`, and labels drawn from it."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn((count, classes), generator=generator)
+    truth = torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
+    return logits * scale, truth
+
+
+def answers_of(pictures: int, seed: int = 0) -> tuple[Answers, torch.Tensor]:
+    """Logits of a network that is mostly right, of both outputs, and the labels."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (pictures,), generator=generator)
+    sums = labels[:, None] + torch.arange(10)
+    noise = torch.rand((pictures, 10, 1), generator=generator) * 12
+    digit = torch.randn((pictures, 10, 10), generator=generator)
+    value = torch.randn((pictures, 10, 19), generator=generator)
+    digit += torch.nn.functional.one_hot(labels, 10)[:, None] * noise
+    value += torch.nn.functional.one_hot(sums, 19) * noise
+    return Answers(digit, value), labels
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 3.0])
+def test_the_temperature_undoes_what_made_the_logits_too_large_or_small(scale: float) -> None:
+    logits, truth = logits_that_are_right(scale, 10, 20_000, 0)
+    temperature = find_temperature(logits, truth)
+    assert temperature == pytest.approx(scale, rel=0.04)
+    assert calibration_error(logits / temperature, truth) < 0.01
+    if scale != 1:
+        assert calibration_error(logits, truth) > 0.05
+
+
+def test_the_temperature_changes_no_label() -> None:
+    answers, _ = answers_of(50)
+    tempered = with_temperature(answers, Calibration(0.5, 3.0))
+    assert torch.equal(tempered.digit.argmax(-1), answers.digit.argmax(-1))
+    assert torch.equal(tempered.value.argmax(-1), answers.value.argmax(-1))
+
+
+def test_no_more_than_the_promised_share_is_doubtful_where_the_outputs_agree_often() -> None:
+    answers, labels = answers_of(2000)
+    sums = labels[:, None] + torch.arange(10)
+    answers.digit[torch.arange(2000), :, labels] += 4
+    answers.value[torch.arange(2000)[:, None], torch.arange(10), sums] += 4
+    calibration = calibrate(answers, labels, SUM)
+    doubtful = 1 - reliable_pairs(answers, SUM, calibration).double().mean().item()
+    assert 0 < calibration.least_confidence < 1
+    assert doubtful <= DOUBTFUL + 1e-9
+    assert doubtful == pytest.approx(DOUBTFUL, abs=0.002)
+
+
+def test_trainer_and_runtime_call_the_same_answers_reliable() -> None:
+    answers, labels = answers_of(40)
+    calibration = Calibration(1.3, 0.7, 0.6)
+    expected = reliable_pairs(answers, SUM, calibration)
+    digits = [softmax((answers.digit[:, number] / 1.3).numpy()) for number in range(10)]
+    values = [softmax((answers.value[:, number] / 0.7).numpy()) for number in range(10)]
+    for picture in range(len(labels)):
+        for number in range(10):
+            digit, value = digits[number][picture], values[number][picture]
+            disagreement = describe_disagreement(SUM, int(digit.argmax()), number, int(np.argmax(value)))
+            reason = reason_for_doubt(digit, float(value.max()), disagreement, calibration.least_confidence)
+            assert (reason is None) == bool(expected[picture, number])
+    assert 0 < expected.double().mean() < 1

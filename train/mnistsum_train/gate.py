@@ -1,0 +1,68 @@
+"""The gate: is it a digit at all? Trained after everything else, on what the trained convolutions see.
+
+It multiplies all logits of a picture, so that it changes no label: the accuracy stays what it was. (Training the whole
+network to be unsure of the same pictures, as outlier exposure does, cost 0.2 points of accuracy: train/README.md.)
+"""
+
+from math import cos, pi
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mnistsum_train.augmentation import augment
+from mnistsum_train.data import Part
+from mnistsum_train.network import TwoInputNetwork
+
+STEPS = 1500
+"""Batches; with the convolutions fixed, a few seconds."""
+BATCH = 256
+"""Digits in a batch, and as many pictures of no digit."""
+LEARNING_RATE = 2e-3
+WEIGHT_DECAY = 0.05
+DIGITS = 25_000
+"""More digits are not needed to tell them from other things."""
+DIGIT_WEIGHT = 20.0
+"""Of a digit's loss: pictures of no digit are rarer in use than in these batches, and a digit that is gated away costs
+calibration."""
+AUGMENTATION = 0.7
+"""Strength: a digit on a photo is not as MNIST's, and must still pass."""
+
+
+def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, seed: int) -> None:
+    """Train the network's gate to be 1 for digits and 0 for everything else; nothing else of the network changes.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        digits: Training digits.
+        negatives: uint8 [n, 1, 28, 28], pictures of no digit (`negatives.draw_all_negatives`).
+        seed: Of the augmentation, the order and the first weights.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    seen, other = (_see(network, images, generator) for images in (digits.images[:DIGITS], negatives))
+    gate = network.gate
+    gate[0].running_mean, gate[0].running_var = seen.mean(0), seen.var(0)
+    for layer in gate:
+        if isinstance(layer, nn.Linear):
+            layer.reset_parameters()
+    parameters = [parameter.requires_grad_() for parameter in gate.parameters()]
+    optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    truth = torch.cat([torch.ones(BATCH), torch.zeros(BATCH)])
+    weight = torch.tensor(DIGIT_WEIGHT)
+    for step in range(STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * (1 + cos(pi * step / STEPS)) / 2
+        rows = [pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in (seen, other)]
+        loss = F.binary_cross_entropy_with_logits(gate(torch.cat(rows))[:, 0], truth, pos_weight=weight)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    gate.requires_grad_(False)
+
+
+@torch.no_grad()
+def _see(network: TwoInputNetwork, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """What the gate looks at, of augmented pictures."""
+    chunks = torch.split(images, 500)
+    return torch.cat([network.see(augment(chunk.float() / 255, generator, AUGMENTATION))[1] for chunk in chunks])
