@@ -9,18 +9,16 @@ pixels, and translating the image so as to position this point at the center of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistsum_runtime.components import Components, label
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.sheet import find_sheet, shrink
 from mnistsum_runtime.ground import GROUND_SIDE, NARROW, WIDE, Grounds, roughness
-from mnistsum_runtime.lines import remove_lines
+from mnistsum_runtime.ink import INK_BEGINS, FoundInk, find_ink
 from mnistsum_runtime.prepared import PreparedPicture
+from mnistsum_runtime.sheet import find_sheet, shrink
 from mnistsum_runtime.strokes import change_width, stroke_width
 
 if TYPE_CHECKING:
@@ -37,14 +35,16 @@ BOX_SIZE = 20
 """The longer side of the digit's ink, in pixels of the 28x28 field."""
 WORKING_SIDE = 1000
 """Longer pictures are first averaged down by a whole factor: 50 pixels for one of the box are plenty."""
-LEAST_CONTRAST = 0.04
-"""What is nearer to the ground than this share of black to white is ground."""
-INK_BEGINS = 0.4
-"""Ink begins at this share of its own contrast."""
 ROUGH = 2.0
 """A ground whose roughness is over this many levels has shadows."""
 UNDECIDED = 1.3
 """Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
+SMALLEST = 8
+"""A digit is at least this long, in pixels of the working size."""
+LEAST_SHARE = 0.25
+"""A digit has at least this share of the evidence in its picture: photos of one have 0.77 and more."""
+LEAST_EDGE = 0.5
+"""Just outside it a digit's contrast falls by at least this share: in blurred photos by 0.6 and more."""
 THINNEST, THICKEST = 2.1, 4.0
 """Strokes are brought between these widths, in pixels of the 28x28 field: of MNIST's digits 5 % are thinner than 1.8 and 5 %
 thicker than 4.3."""
@@ -88,10 +88,28 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
         found.append(find_ink(inner, grounds.full_size(grounds.without_ink(dark, NARROW)), dark))
         if rough[not dark] < UNDECIDED * rough[dark]:
             found.append(find_ink(inner, grounds.full_size(grounds.without_ink(not dark, NARROW)), not dark))
-    best = max((one for one in found if one is not None), key=sharpness, default=None)
-    if best is None:
-        raise _no_digit(name, "nothing stands out from the ground")
-    return _finish(best, inner, offset, max(1, round(max(grey.shape) / max(levels.shape))))
+    best = max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
+    reason = why_no_digit(best)
+    if best is None or reason:
+        raise _no_digit(name, reason)
+    return _finish(best, offset, max(1, round(max(grey.shape) / max(levels.shape))))
+
+
+def why_no_digit(found: FoundInk | None) -> str:
+    """Why what was found cannot be a digit; empty where it can."""
+    if found is None:
+        return "nothing stands out from the ground"
+    top, bottom, left, right = found.box
+    if max(bottom - top, right - left) < SMALLEST:
+        return "nothing larger than a speck stands out from the ground"
+    longest, area = max(bottom - top, right - left), (bottom - top) * (right - left)
+    if 2 * found.contact > longest and 2 * area < found.mask.size:
+        return "only the picture's edge stands out from the ground"
+    if found.share < LEAST_SHARE:
+        return "many things stand out from the ground, none of them from the others"
+    if found.step < LEAST_EDGE * found.level:
+        return "what stands out from the ground has no edge, as shadows have none"
+    return ""
 
 
 def cut_sheet_out(levels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]] | None:
@@ -118,159 +136,61 @@ def cut_sheet_out(levels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[i
     return inner, (top, left)
 
 
-@dataclass(eq=False, slots=True)
-class Found:
-    """Ink of one polarity."""
-
-    contrast: Ink
-    dark: bool
-    noise: float
-    unevenness: float
-    ground_level: float
-    lines: int
-    parts: Components
-    chosen: NDArray[np.bool_]
-    box: tuple[int, int, int, int]
-    level: float
-    specks: int
-    strangers: int
-    share_of_border: float
-    cut: bool
-
-
-def find_ink(levels: NDArray[np.uint8], ground: NDArray[np.uint8], dark: bool) -> Found | None:
-    """Look for ink of one polarity."""
-    if dark:
-        contrast = 1 - levels / np.maximum(ground, 24).astype(np.float32)
-    else:
-        contrast = (levels.astype(np.float32) - ground) / np.float32(255)
-    step = max(1, round((contrast.size / 20000) ** 0.5))
-    sample = contrast[::step, ::step]
-    low, middle = np.percentile(sample, [16, 50])
-    contrast -= np.float32(middle)
-    noise = max(float(middle - low), 0.5 / 255)
-    contrast, lines = remove_lines(contrast, noise)
-    least = max(LEAST_CONTRAST, 4.5 * noise)
-    weak = label(contrast > least)
-    if len(weak) == 0:
-        return None
-    evidence = _evidence(weak, contrast)
-    main = int(evidence.argmax())
-    inside = contrast[weak.mask_of(np.arange(len(weak)) == main)]
-    level = float(np.percentile(inside, 80))
-    parts = label(contrast > max(least, INK_BEGINS * level))
-    if len(parts) == 0:
-        return None
-    evidence = _evidence(parts, contrast)
-    chosen, specks, strangers = choose_parts(parts, evidence)
-    box = (
-        int(parts.top[chosen].min()), int(parts.bottom[chosen].max()),
-        int(parts.left[chosen].min()), int(parts.right[chosen].max()),
-    )
-    spread = np.percentile(ground[::step, ::step], [2, 98])
-    return Found(contrast, dark, noise, float(spread[1] - spread[0]) / 255, float(np.median(ground)), lines, parts, chosen, box,
-        level, specks, strangers, float((evidence[chosen] / _mass(parts, contrast)[chosen]).min()), bool(parts.border_contact()[chosen].any()))
-
-
-def _mass(parts: Components, contrast: Ink) -> NDArray[np.float64]:
-    """The sum of squared contrast of each part."""
-    padded = np.zeros((contrast.shape[0], contrast.shape[1] + 1))
-    np.cumsum(np.square(contrast), axis=1, out=padded[:, 1:])
-    sums = padded[parts.run_rows, parts.run_ends] - padded[parts.run_rows, parts.run_starts]
-    return np.bincount(parts.run_labels, sums, len(parts)).astype(np.float64)
-
-
-def _evidence(parts: Components, contrast: Ink) -> NDArray[np.float64]:
-    """The sum of squared contrast of each part, less where it lies along the border or crosses the picture."""
-    height, width = contrast.shape
-    longest = np.maximum(parts.bottom - parts.top, parts.right - parts.left)
-    along = parts.border_contact() / longest
-    across = (parts.bottom - parts.top == height) | (parts.right - parts.left == width)
-    return _mass(parts, contrast) * (1 - 2 * along).clip(0.003, 1) * np.where(across, 0.05, 1)
-
-
-def choose_parts(parts: Components, evidence: NDArray[np.float64]) -> tuple[NDArray[np.bool_], int, int]:
-    """Which components are the digit: the one of most evidence, and what is near it and of its size."""
-    main = int(evidence.argmax())
-    height, width = parts.bottom - parts.top, parts.right - parts.left
-    longest = np.maximum(height, width)
-    size = longest[main]
-    down = np.maximum(parts.top - parts.bottom[main], parts.top[main] - parts.bottom).clip(0, None)
-    across = np.maximum(parts.left - parts.right[main], parts.left[main] - parts.right).clip(0, None)
-    gap = np.hypot(down, across)
-    along = parts.border_contact() / longest
-    speck = (longest < 0.15 * size) | (parts.area < 0.02 * parts.area[main])
-    chosen = ~speck & (gap < 0.4 * size) & (along < 0.5) & (evidence > 0.02 * evidence[main])
-    chosen[main] = True
-    return chosen, int((speck & ~chosen).sum()), int((~speck & ~chosen).sum())
-
-
-def sharpness(found: Found) -> float:
-    """Squared contrast between ink and what lies just outside, times the ink's area: a shadow has a soft edge."""
-    top, bottom, left, right = found.box
-    height, width = found.contrast.shape
-    t, b, l, r = max(0, top - 6), min(height, bottom + 6), max(0, left - 6), min(width, right + 6)
-    mask = found.parts.mask_of(found.chosen)[t:b, l:r].astype(np.float32)
-    contrast = found.contrast[t:b, l:r]
-    near = change_width(mask, 4)
-    ring = change_width(near, 4) - near
-    step = float(contrast[mask > 0].mean()) - float((contrast * ring).sum()) / max(1.0, float(ring.sum()))
-    weight = float(found.share_of_border)
-    return step * abs(step) * float(mask.sum()) * weight
-
-
-def _finish(best: Found, levels: NDArray[np.uint8], offset: tuple[int, int], reduction: int) -> PreparedPicture:
+def _finish(found: FoundInk, offset: tuple[int, int], reduction: int) -> PreparedPicture:
     """Cut the ink out, bring its strokes near MNIST's width, and put it into the field."""
-    top, bottom, left, right = best.box
-    mask = best.parts.mask_of(best.chosen)
-    cut = mask[top:bottom, left:right].astype(np.float32)
-    inside = best.contrast[top:bottom, left:right]
-    full = float(np.median(inside[cut > 0]))
-    near = change_width(np.pad(cut, 2), 3)
-    margin = 2
-    h, w = levels.shape
-    t, b, l, r = max(0, top - margin), min(h, bottom + margin), max(0, left - margin), min(w, right + margin)
-    near = near[t - top + 2 : b - top + 2, l - left + 2 : r - left + 2]
-    ink = (best.contrast[t:b, l:r] / np.float32(full)).clip(0, 1) * near
-    ink, width, change = _bring_near_mnist(ink)
-    rows, columns = np.flatnonzero((ink > 0.4).any(axis=1)), np.flatnonzero((ink > 0.4).any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink, width, thickening = bring_near_mnist(cut_out(found))
+    top, bottom, left, right = ink_box(ink > INK_BEGINS)
+    rows, columns = offset
     return PreparedPicture(
-        place_by_mass(fit_into_box(ink)),
+        place_by_mass(fit_into_box(ink[top:bottom, left:right])),
         untouched=False,
-        mask=mask,
+        mask=found.mask,
+        mask_corner=(rows * reduction, columns * reduction),
         reduction=reduction,
         box=(
-            (top + offset[0]) * reduction, (bottom + offset[0]) * reduction,
-            (left + offset[1]) * reduction, (right + offset[1]) * reduction,
+            (found.box[0] + rows) * reduction,
+            (found.box[1] + rows) * reduction,
+            (found.box[2] + columns) * reduction,
+            (found.box[3] + columns) * reduction,
         ),
-        dark_ink=best.dark,
-        ground_level=best.ground_level if best.dark else 255 - best.ground_level,
-        contrast=full,
-        noise=best.noise,
-        unevenness=best.unevenness,
+        dark_ink=found.dark,
+        ground_level=found.ground_level,
+        contrast=found.level,
+        noise=found.noise,
+        edge=found.step / found.level,
+        share=found.share,
+        unevenness=found.unevenness,
         threshold=INK_BEGINS,
-        lines_removed=best.lines,
-        specks_dropped=best.specks,
-        strangers_dropped=best.strangers,
-        parts=int(best.chosen.sum()),
-        cut=best.cut,
+        lines_removed=found.lines,
+        specks_dropped=found.specks,
+        strangers_dropped=found.strangers,
+        parts=found.parts,
+        cut=found.contact > 0,
         stroke_width=width * reduction,
-        thickening=change,
+        thickening=thickening,
     )
 
 
-def _bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
-    height, width = ink.shape
-    scale = max(height, width) / BOX_SIZE
-    found = stroke_width(ink)
-    wanted = min(max(found / scale, THINNEST), THICKEST) * scale
-    change = wanted - found
+def cut_out(found: FoundInk) -> Ink:
+    """The box of the ink and a little around it: 0 ground, 1 the ink's median contrast, nothing of other parts."""
+    top, bottom, left, right = found.box
+    around = (slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2))
+    near = change_width(found.mask[around].astype(np.float32), 3)
+    return (found.contrast[around] / np.float32(found.level)).clip(0, 1) * near
+
+
+def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
+    """Widen or thin the strokes where they would be out of MNIST's range in the box.
+
+    Returns:
+        The ink, how wide its strokes were in its own pixels, and what was added in pixels of the 28x28 field.
+    """
+    scale = max(ink.shape) / BOX_SIZE
+    width = stroke_width(ink)
+    change = min(max(width, THINNEST * scale), THICKEST * scale) - width
     if abs(change) < 0.1 * scale:
-        return ink, found, 0.0
-    pad = int(abs(change)) + 2
-    widened = change_width(np.pad(ink, pad if change > 0 else 1), change)
-    return np.asarray(widened, np.float32), found, change / scale
+        return ink, width, 0.0
+    return change_width(np.pad(ink, int(abs(change)) + 2), change), width, change / scale
 
 
 def _no_digit(name: str, reason: str) -> PictureError:

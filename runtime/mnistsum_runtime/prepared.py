@@ -24,6 +24,8 @@ class PreparedPicture:
     """Whether the picture was in MNIST's form already and passed through unchanged."""
     mask: NDArray[np.bool_] | None = None
     """[height, width] at the working size: the ink that was kept. None for an untouched picture."""
+    mask_corner: tuple[int, int] = (0, 0)
+    """Row and column of the mask's top left corner: elsewhere where a sheet was cut out of its surroundings."""
     reduction: int = 1
     """Sides of the given picture are this many times those of `mask`."""
     box: tuple[int, int, int, int] = (0, 28, 0, 28)
@@ -36,6 +38,10 @@ class PreparedPicture:
     """Difference between ink and ground, as a share of black to white, 0..1."""
     noise: float = 0.0
     """Standard deviation of the ground after uneven light was removed, as a share of black to white, 0..1."""
+    edge: float = 1.0
+    """Contrast across the ink's edge, as a share of the ink's: near 1 for a pen, small for the edge of a shadow."""
+    share: float = 1.0
+    """The digit's share of all that stands out from the ground, 0..1: small in a texture, or among other writing."""
     unevenness: float = 0.0
     """Difference between the lightest and the darkest ground that was levelled, as a share of black to white; 0 where
     the ground was flat and was left as it is."""

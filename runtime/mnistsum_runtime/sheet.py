@@ -71,9 +71,7 @@ def shrink(mask: Mask, steps: int) -> Mask:
     """Take `steps` pixels off a mask all around; what is beyond the picture counts as true."""
     for _ in range(steps):
         padded = np.pad(mask, 1, constant_values=True)
-        mask = (
-            padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-        )
+        mask = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask
 
 
