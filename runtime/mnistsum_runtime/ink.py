@@ -57,7 +57,7 @@ class FoundInk:
     specks: int
     """Parts too small for the digit's."""
     strangers: int
-    """Other parts that are not the digit's."""
+    """Parts that stand out as the digit does but are not its own."""
     parts: int
     """Parts of the digit."""
     contact: int
@@ -126,7 +126,7 @@ def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
         ground_level=float(np.median(ground[::step, ::step])),
         lines=lines,
         specks=int((specks & ~chosen).sum()),
-        strangers=int((~specks & ~chosen).sum()),
+        strangers=int((~specks & ~chosen & (strength > 0.1 * strength.max())).sum()),
         parts=int(chosen.sum()),
         contact=int(parts.border_contact()[chosen].sum()),
     )

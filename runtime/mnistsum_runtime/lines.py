@@ -70,6 +70,9 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     edges = np.linspace(0, width, stripes + 1).astype(int)
     capped = contrast.clip(0, DARKEST)
     profiles = np.add.reduceat(capped, edges[:-1], axis=1) / np.diff(edges)  # [height, stripes]
+    least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
+    if min(profiles[:, 0].max(), profiles[:, -1].max()) < least:
+        return []  # nothing reaches both ends
     centres = (edges[:-1] + edges[1:] - width) / 2
     slopes = np.linspace(-STEEPEST, STEEPEST, 2 * round(STEEPEST * width / 2) + 1)
     # [slopes, height, stripes]: where each stripe meets a line through (row, middle column).
@@ -88,7 +91,6 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     padded = np.pad(weakest, ((0, 0), (gap, gap)), mode="edge")
     standing_out = weakest - np.maximum(padded[:, : -2 * gap], padded[:, 2 * gap :])
     best = standing_out.max(axis=0)
-    least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
     found: list[Line] = []
     while best.max() > least:
         row = int(best.argmax())

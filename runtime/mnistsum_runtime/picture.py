@@ -94,10 +94,11 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            # A pipe or a device has no size to ask for: read to the limit and one byte more.
-            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
                 raise _too_many_bytes(str(path))
-            return file.read(MAX_BYTES + 1)
+            # A pipe or a device has no size: read to the limit and one byte more, for which memory is taken first.
+            return file.read(size or MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise PictureError("not_found", f"{path}: no such file") from error
     except (OSError, ValueError) as error:
@@ -202,7 +203,7 @@ def _flatten(image: Image.Image) -> Grey:
         straight = image.convert("LA") if image.mode == "La" else image.convert("RGBA").convert("LA")
         return np.asarray(over_own_ground(*straight.split()))
     if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
+        return np.asarray(image if image.mode == "L" else image.convert("L"))
     return np.asarray(grey_of_contrast(image.convert("RGB")))
 
 
@@ -239,7 +240,7 @@ def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:
     if not np.isfinite([low, high]).all():
         raise ValueError("pixels that are not finite numbers")
     if levels.dtype == np.int32 and low >= 0 and high <= 65535:
-        return levels.astype(np.uint8 if high <= 255 else np.uint16)
+        return levels.astype(np.uint8) if high <= 255 else levels.astype(np.uint16)
     if low >= 0:
         for white in (1, 255, 65535):
             if high <= white:

@@ -15,10 +15,10 @@ import numpy as np
 
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.ground import GROUND_SIDE, NARROW, WIDE, Grounds, roughness
+from mnistsum_runtime.ground import NARROW, WIDE, Grounds, roughness
 from mnistsum_runtime.ink import INK_BEGINS, FoundInk, find_ink
 from mnistsum_runtime.prepared import PreparedPicture
-from mnistsum_runtime.sheet import find_sheet, shrink
+from mnistsum_runtime.sheet import cut_out_sheet
 from mnistsum_runtime.strokes import change_width, stroke_width
 
 if TYPE_CHECKING:
@@ -33,12 +33,24 @@ if TYPE_CHECKING:
 
 BOX_SIZE = 20
 """The longer side of the digit's ink, in pixels of the 28x28 field."""
+SAMPLED = 100
+"""From twice this shorter side on, a quarter of the pixels is enough for a histogram."""
 WORKING_SIDE = 1000
 """Longer pictures are first averaged down by a whole factor: 50 pixels for one of the box are plenty."""
 ROUGH = 2.0
 """A ground whose roughness is over this many levels has shadows."""
-UNDECIDED = 1.3
+UNDECIDED = 3.0
 """Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
+CLEAN_CONTRAST = 48
+"""In a clean scan ink and ground are this many levels apart,"""
+CLEAN_SPREAD = 0.06
+"""the ground's standard deviation is at most this share of that,"""
+CLEAN_SHARE = 0.35
+"""the ink's share of the picture at most this,"""
+CLEAN_LENGTH = 16
+"""its length at least this many pixels;"""
+CLEAN_FILL, CLEAN_AREA = 0.6, 0.15
+"""and it does not fill its box as a sheet of paper does: more than this share, of a box over this share of the picture."""
 SMALLEST = 8
 """A digit is at least this long, in pixels of the working size."""
 LEAST_SHARE = 0.25
@@ -68,31 +80,132 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
     Raises:
         PictureError: `no_digit`: there is nothing in the picture that could be ink.
     """
-    if grey.min() == grey.max():
-        raise _no_digit(name, "one colour from edge to edge")
     if grey.shape == (IMAGE_SIZE, IMAGE_SIZE):
+        if grey.min() == grey.max():
+            raise _no_digit(name, "one colour from edge to edge")
         field = intensity(grey)
         if has_dark_ground(field):
             return PreparedPicture(field)
     levels = reduce_size(stretch(grey))
-    inner, offset = levels, (0, 0)
-    sheet = cut_sheet_out(levels)
-    if sheet is not None:
-        inner, offset = sheet
-    grounds = Grounds.of(inner)
-    under = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
-    rough = {dark: roughness(ground) for dark, ground in under.items()}
-    dark = rough[True] <= rough[False]
-    found = [find_ink(inner, grounds.full_size(under[dark]), dark)]
-    if found[0] is None or rough[dark] > ROUGH:
-        found.append(find_ink(inner, grounds.full_size(grounds.without_ink(dark, NARROW)), dark))
-        if rough[not dark] < UNDECIDED * rough[dark]:
-            found.append(find_ink(inner, grounds.full_size(grounds.without_ink(not dark, NARROW)), not dark))
-    best = max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
-    reason = why_no_digit(best)
-    if best is None or reason:
+    reduction = max(1, round(max(grey.shape) / max(levels.shape)))
+    clean = prepare_clean_scan(levels, reduction)
+    if clean is not None:
+        return clean
+    sheet = cut_out_sheet(levels)
+    found = find_best_ink(sheet.levels)
+    reason = why_no_digit(found)
+    if found is None or reason:
         raise _no_digit(name, reason)
-    return _finish(best, offset, max(1, round(max(grey.shape) / max(levels.shape))))
+    mask = np.zeros(levels.shape, np.bool_)
+    height, width = found.mask.shape
+    mask[sheet.top : sheet.top + height, sheet.left : sheet.left + width] = found.mask
+    ink, stroke, thickening = bring_near_mnist(cut_out(found))
+    top, bottom, left, right = ink_box(ink > INK_BEGINS)
+    return PreparedPicture(
+        place_by_mass(fit_into_box(ink[top:bottom, left:right])),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=_enlarged(ink_box(mask), reduction),
+        dark_ink=found.dark,
+        ground_level=found.ground_level,
+        contrast=found.level,
+        noise=found.noise,
+        edge=found.step / found.level,
+        share=found.share,
+        unevenness=found.unevenness,
+        threshold=INK_BEGINS,
+        lines_removed=found.lines,
+        specks_dropped=found.specks,
+        strangers_dropped=found.strangers,
+        parts=found.parts,
+        cut=found.contact > 0,
+        stroke_width=stroke * reduction,
+        thickening=thickening,
+    )
+
+
+def prepare_clean_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture | None:
+    """The short way for what most scans are: two levels, one thing, free of the border. None where anything is doubtful.
+
+    A single threshold by Otsu parts ink from ground. The ground must be even, the ink must not touch the border, and it
+    must be in one piece as seen from the side and from above.
+    """
+    histogram = level_histogram(levels)
+    if np.count_nonzero(histogram) < 2:
+        return None
+    threshold = otsu_threshold(histogram)
+    dark_ink = bool(levels[0, 0] > threshold)
+    if dark_ink:
+        levels, histogram, threshold = 255 - levels, histogram[::-1], 254 - threshold
+    ground, full, spread, share = two_classes(histogram, threshold)
+    if full - ground < CLEAN_CONTRAST or spread > CLEAN_SPREAD * (full - ground) or share > CLEAN_SHARE:
+        return None
+    mask = levels > threshold
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    height, width = bottom - top, right - left
+    in_one_piece = len(rows) == height and len(columns) == width
+    inside = top > 0 and left > 0 and bottom < levels.shape[0] and right < levels.shape[1]
+    if not (in_one_piece and inside) or max(height, width) < CLEAN_LENGTH:
+        return None
+    if share * levels.size > CLEAN_FILL * height * width and height * width > CLEAN_AREA * levels.size:
+        return None  # a sheet on a table, not a stroke
+    table = ((np.arange(256, dtype=np.float32) - ground) / np.float32(full - ground)).clip(0, 1)
+    ink = table.take(levels[top:bottom, left:right])
+    boxed = fit_into_box(ink)
+    stroke = stroke_width(boxed)
+    scale, thickening = max(height, width) / BOX_SIZE, 0.0
+    if not THINNEST <= stroke <= THICKEST:
+        ink, stroke, thickening = bring_near_mnist(ink)
+        top_ink, bottom_ink, left_ink, right_ink = ink_box(ink > INK_BEGINS)
+        boxed, stroke = fit_into_box(ink[top_ink:bottom_ink, left_ink:right_ink]), stroke / scale
+    contrast = (full - ground) / 255
+    return PreparedPicture(
+        place_by_mass(boxed),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=_enlarged((top, bottom, left, right), reduction),
+        dark_ink=dark_ink,
+        ground_level=255.0 - ground if dark_ink else float(ground),
+        contrast=contrast,
+        noise=spread / 255,
+        threshold=(threshold - ground) / (full - ground),
+        stroke_width=stroke * scale * reduction,
+        thickening=thickening,
+    )
+
+
+def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
+    """Look for ink over the grounds that come into question, and take what has the most weight.
+
+    Ink is narrow: what a closing takes out of one polarity leaves the ground smooth, and of the other torn. Where shadows
+    make both rough, ink of either polarity is looked for over a ground that follows their edges more closely.
+    """
+    grounds = Grounds.of(levels)
+    wide = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
+    rough = {dark: roughness(ground) for dark, ground in wide.items()}
+    dark = rough[True] <= rough[False]
+
+    def look(dark: bool, widest: float) -> FoundInk | None:
+        ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
+        return find_ink(levels, grounds.full_size(ground), dark)
+
+    found: list[FoundInk | None] = []
+    if rough[dark] > ROUGH:
+        both = [look(dark, NARROW)]
+        if rough[not dark] < UNDECIDED * rough[dark]:
+            both.append(look(not dark, NARROW))
+        best = _heaviest(both)
+        found.append(best)
+        dark = best.dark if best else dark
+    found.append(look(dark, WIDE))
+    return _heaviest(found)
+
+
+def _heaviest(found: list[FoundInk | None]) -> FoundInk | None:
+    return max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
 
 
 def why_no_digit(found: FoundInk | None) -> str:
@@ -110,65 +223,6 @@ def why_no_digit(found: FoundInk | None) -> str:
     if found.step < LEAST_EDGE * found.level:
         return "what stands out from the ground has no edge, as shadows have none"
     return ""
-
-
-def cut_sheet_out(levels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]] | None:
-    """The box around the sheet and its top left corner; what is in the box beside the sheet is made paper."""
-    from PIL import Image
-
-    height, width = levels.shape
-    factor = -(-max(height, width) // GROUND_SIDE)
-    small = levels
-    if factor > 1:
-        small = np.asarray(Image.fromarray(levels).reduce((min(factor, width), min(factor, height))))
-    sheet = find_sheet(small)
-    if sheet is None:
-        return None
-    sheet = shrink(sheet, 3)
-    if not sheet.any():
-        return None
-    top, bottom, left, right = (edge * factor for edge in ink_box(sheet))
-    inner = levels[top:bottom, left:right].copy()
-    large = np.repeat(np.repeat(sheet, factor, axis=0), factor, axis=1)[top:bottom, left:right]
-    inner = inner[: large.shape[0], : large.shape[1]]
-    large = large[: inner.shape[0], : inner.shape[1]]
-    inner[~large] = np.median(inner[large])
-    return inner, (top, left)
-
-
-def _finish(found: FoundInk, offset: tuple[int, int], reduction: int) -> PreparedPicture:
-    """Cut the ink out, bring its strokes near MNIST's width, and put it into the field."""
-    ink, width, thickening = bring_near_mnist(cut_out(found))
-    top, bottom, left, right = ink_box(ink > INK_BEGINS)
-    rows, columns = offset
-    return PreparedPicture(
-        place_by_mass(fit_into_box(ink[top:bottom, left:right])),
-        untouched=False,
-        mask=found.mask,
-        mask_corner=(rows * reduction, columns * reduction),
-        reduction=reduction,
-        box=(
-            (found.box[0] + rows) * reduction,
-            (found.box[1] + rows) * reduction,
-            (found.box[2] + columns) * reduction,
-            (found.box[3] + columns) * reduction,
-        ),
-        dark_ink=found.dark,
-        ground_level=found.ground_level,
-        contrast=found.level,
-        noise=found.noise,
-        edge=found.step / found.level,
-        share=found.share,
-        unevenness=found.unevenness,
-        threshold=INK_BEGINS,
-        lines_removed=found.lines,
-        specks_dropped=found.specks,
-        strangers_dropped=found.strangers,
-        parts=found.parts,
-        cut=found.contact > 0,
-        stroke_width=width * reduction,
-        thickening=thickening,
-    )
 
 
 def cut_out(found: FoundInk) -> Ink:
@@ -193,6 +247,11 @@ def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
     return change_width(np.pad(ink, int(abs(change)) + 2), change), width, change / scale
 
 
+def _enlarged(box: tuple[int, int, int, int], reduction: int) -> tuple[int, int, int, int]:
+    top, bottom, left, right = (edge * reduction for edge in box)
+    return top, bottom, left, right
+
+
 def _no_digit(name: str, reason: str) -> PictureError:
     return PictureError("no_digit", f"{name}: {reason}, there is no digit in it")
 
@@ -215,7 +274,7 @@ def stretch(grey: Grey) -> NDArray[np.uint8]:
     low, high = grey.min(), grey.max()
     levels = np.empty(grey.shape, np.uint8)
     # Ufuncs with `out` convert block by block: 64 megapixels need no float copy.
-    np.multiply(grey - low, np.float32(255 / float(high - low)), out=levels, casting="unsafe", dtype=np.float32)
+    np.multiply(grey - low, np.float32(255 / (float(high - low) or 1)), out=levels, casting="unsafe", dtype=np.float32)
     return levels
 
 
@@ -233,45 +292,50 @@ def reduce_size(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(reduced)
 
 
+def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each level 0..255 stands in a picture: [256]; of a large one, in every other row and column."""
+    from PIL import Image
+
+    if min(levels.shape) >= 2 * SAMPLED:
+        levels = levels[::2, ::2]
+    # Pillow counts bytes as they are; `np.bincount` first makes 8-byte integers of them and takes twice as long.
+    return np.array(Image.fromarray(np.ascontiguousarray(levels)).histogram())
+
+
 def otsu_threshold(histogram: NDArray[np.integer]) -> int:
-    """The level t that best parts a [256] histogram into levels <= t and levels > t.
+    """The level t that best parts a [256] histogram of two levels or more into levels <= t and levels > t.
 
     The between-class variance is largest there; of a flat maximum, the middle.
     (N. Otsu: A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9, 1979.)
     """
-    below = np.cumsum(histogram[:-1], dtype=np.float64)
-    moment = np.cumsum(histogram[:-1] * np.arange(255), dtype=np.float64)
-    total = below[-1] + histogram[255]
-    total_moment = moment[-1] + 255 * histogram[255]
-    weight = below * (total - below)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.where(weight > 0, (total_moment * below - total * moment) ** 2 / weight, 0.0)
+    levels = np.flatnonzero(histogram)
+    first, last = int(levels[0]), int(levels[-1])  # between them, no class is empty
+    below = np.cumsum(histogram[first : last + 1], dtype=np.float64)
+    moment = np.cumsum(histogram[first : last + 1] * np.arange(first, last + 1), dtype=np.float64)
+    total, total_moment = below[-1], moment[-1]
+    below, moment = below[:-1], moment[:-1]
+    variance = (total_moment * below - total * moment) ** 2 / (below * (total - below))
     best = np.flatnonzero(variance >= variance.max() * (1 - 1e-12))
-    return int(best[0] + best[-1]) // 2
+    return first + int(best[0] + best[-1]) // 2
 
 
-def border_is_light(levels: NDArray[np.uint8], threshold: int) -> bool:
-    """Whether most of the outermost pixels are above the threshold, so that the ink is the darker side."""
-    border = np.concatenate((levels[0], levels[-1], levels[1:-1, 0], levels[1:-1, -1]))
-    return bool(2 * np.count_nonzero(border > threshold) > len(border))
+def two_classes(histogram: NDArray[np.integer], threshold: int) -> tuple[int, int, float, float]:
+    """Of the levels up to a threshold and those over it: either's median, the lower's spread, the upper's share.
+
+    The spread is the standard deviation as the 10th and the 90th percentile have it: the soft edges of ink, which are on
+    the lower side as well, are no unevenness of the ground.
+    """
+    below = np.cumsum(histogram)
+    lower, total = int(below[threshold]), int(below[-1])
+    places = (0.1 * lower, 0.5 * lower, 0.9 * lower, 0.5 * (lower + total))
+    low, ground, high, full = (int(level) for level in np.searchsorted(below, places))
+    return ground, full, (high - low) / 2.56, (total - lower) / total
 
 
 def ink_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """The smallest box around a mask's true pixels: top, bottom, left, right, the ends exclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-
-
-def ink_of_level(histogram: NDArray[np.integer], threshold: int) -> Ink:
-    """A table [256]: the ink of each level, 0 at the ground's median level, 1 at the ink's, straight between."""
-    ground = _median_level(histogram[: threshold + 1])
-    full = threshold + 1 + _median_level(histogram[threshold + 1 :])
-    return ((np.arange(256, dtype=np.float32) - ground) / np.float32(full - ground)).clip(0, 1)
-
-
-def _median_level(histogram: NDArray[np.integer]) -> int:
-    below = np.cumsum(histogram)
-    return int(np.searchsorted(below, below[-1] / 2))
 
 
 def fit_into_box(ink: Ink) -> Ink:
@@ -295,7 +359,7 @@ def area_weights(source: int, target: int) -> Ink:
     centres = (np.arange(target) + 0.5)[:, None] * scale
     start = np.arange(source)[None, :]
     overlap = np.minimum(centres + half, start + 1) - np.maximum(centres - half, start)
-    weights = overlap.clip(0, None)
+    weights = np.maximum(overlap, 0)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 

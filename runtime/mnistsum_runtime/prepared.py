@@ -24,8 +24,6 @@ class PreparedPicture:
     """Whether the picture was in MNIST's form already and passed through unchanged."""
     mask: NDArray[np.bool_] | None = None
     """[height, width] at the working size: the ink that was kept. None for an untouched picture."""
-    mask_corner: tuple[int, int] = (0, 0)
-    """Row and column of the mask's top left corner: elsewhere where a sheet was cut out of its surroundings."""
     reduction: int = 1
     """Sides of the given picture are this many times those of `mask`."""
     box: tuple[int, int, int, int] = (0, 28, 0, 28)
@@ -50,9 +48,9 @@ class PreparedPicture:
     lines_removed: int = 0
     """How many ruled or grid lines were taken out."""
     specks_dropped: int = 0
-    """How many parts were too small to be ink of the digit."""
+    """How many parts were too small to be the digit's ink."""
     strangers_dropped: int = 0
-    """How many larger parts were dropped: the desk beside the paper, a shadow's edge, writing far from the digit."""
+    """How many parts were dropped that stand out as the digit does: other writing."""
     parts: int = 1
     """How many connected parts the digit has."""
     cut: bool = False
