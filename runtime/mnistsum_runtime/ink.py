@@ -90,7 +90,7 @@ def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     (J. Canny: A Computational Approach to Edge Detection, IEEE Trans. PAMI 8, 1986.)
     """
     contrast = contrast_over(ground, levels, dark)
-    step = max(1, round((contrast.size / 20000) ** 0.5))
+    step = max(1, round((contrast.size / 8000) ** 0.5))
     # Most of the picture is ground: its median is the ground's, and what lies below it is noise alone.
     low, middle = np.percentile(contrast[::step, ::step], [16, 50])
     contrast -= np.float32(middle)
@@ -137,9 +137,11 @@ def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
 
     Little is left of it for what lies along the picture's border (a table, a shadow) or crosses the whole picture.
     """
-    sums = np.zeros((contrast.shape[0], contrast.shape[1] + 1))
-    np.cumsum(np.square(contrast), axis=1, out=sums[:, 1:])
-    mass = sums[parts.run_rows, parts.run_ends] - sums[parts.run_rows, parts.run_starts]
+    squares = np.append(np.square(contrast).ravel(), np.float32(0))
+    row = parts.run_rows * contrast.shape[1]
+    # Of each run from its start to its end, and from there to the next, which is left out.
+    bounds = np.stack((row + parts.run_starts, row + parts.run_ends), axis=1).ravel()
+    mass = np.add.reduceat(squares, bounds)[::2]
     height, width = parts.bottom - parts.top, parts.right - parts.left
     along = parts.border_contact() / np.maximum(height, width)
     across = (height == contrast.shape[0]) | (width == contrast.shape[1])

@@ -9,14 +9,16 @@ pixels, and translating the image so as to position this point at the center of 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistsum_runtime.components import label
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, roughness
-from mnistsum_runtime.ink import INK_BEGINS, FoundInk, find_ink
+from mnistsum_runtime.ink import INK_BEGINS, FoundInk, choose_parts, find_ink
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.sheet import cut_out_sheet
 from mnistsum_runtime.strokes import change_width, stroke_width
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 BOX_SIZE = 20
 """The longer side of the digit's ink, in pixels of the 28x28 field."""
 SAMPLED = 100
-"""From twice this shorter side on, a quarter of the pixels is enough for a histogram."""
+"""So many rows or columns are enough for a histogram."""
+FINE = 3
+"""Pixels of ink for each of the field, in which strokes are widened and thinned."""
 WORKING_SIDE = 1000
 """Longer pictures are first averaged down by a whole factor: 50 pixels for one of the box are plenty."""
 ROUGH = 2.0
@@ -100,9 +104,8 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
     height, width = found.mask.shape
     mask[sheet.top : sheet.top + height, sheet.left : sheet.left + width] = found.mask
     ink, stroke, thickening = bring_near_mnist(cut_out(found))
-    top, bottom, left, right = ink_box(ink > INK_BEGINS)
     return PreparedPicture(
-        place_by_mass(fit_into_box(ink[top:bottom, left:right])),
+        place_by_mass(fit_into_box(ink)),
         untouched=False,
         mask=mask,
         reduction=reduction,
@@ -128,8 +131,8 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
 def prepare_clean_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture | None:
     """The short way for what most scans are: two levels, one thing, free of the border. None where anything is doubtful.
 
-    A single threshold by Otsu parts ink from ground. The ground must be even, the ink must not touch the border, and it
-    must be in one piece as seen from the side and from above.
+    A single threshold by Otsu parts ink from ground. The ground must be even, the ink must not touch the border, and
+    beside the digit there may be nothing but specks.
     """
     histogram = level_histogram(levels)
     if np.count_nonzero(histogram) < 2:
@@ -143,36 +146,49 @@ def prepare_clean_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPic
         return None
     mask = levels > threshold
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    height, width = bottom - top, right - left
-    in_one_piece = len(rows) == height and len(columns) == width
-    inside = top > 0 and left > 0 and bottom < levels.shape[0] and right < levels.shape[1]
-    if not (in_one_piece and inside) or max(height, width) < CLEAN_LENGTH:
+    if rows[0] == 0 or columns[0] == 0 or rows[-1] == len(mask) - 1 or columns[-1] == len(mask[0]) - 1:
         return None
-    if share * levels.size > CLEAN_FILL * height * width and height * width > CLEAN_AREA * levels.size:
+    parts, specks = 1, 0
+    box = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    if rows[-1] - rows[0] >= len(rows) or columns[-1] - columns[0] >= len(columns):
+        # Seen from the side or from above there is a gap: not all is one part.
+        components = label(mask)
+        chosen, small = choose_parts(components, components.area.astype(np.float64))
+        parts, specks = int(chosen.sum()), int((small & ~chosen).sum())
+        if parts + specks < len(components):
+            return None
+        mask = components.mask_of(chosen)
+        box = ink_box(mask)
+    top, bottom, left, right = box
+    area = (bottom - top) * (right - left)
+    if max(bottom - top, right - left) < CLEAN_LENGTH:
+        return None
+    if share * levels.size > CLEAN_FILL * area and area > CLEAN_AREA * levels.size:
         return None  # a sheet on a table, not a stroke
-    table = ((np.arange(256, dtype=np.float32) - ground) / np.float32(full - ground)).clip(0, 1)
-    ink = table.take(levels[top:bottom, left:right])
-    boxed = fit_into_box(ink)
-    stroke = stroke_width(boxed)
-    scale, thickening = max(height, width) / BOX_SIZE, 0.0
-    if not THINNEST <= stroke <= THICKEST:
+    ink = np.clip(levels[top:bottom, left:right], ground, full) - np.float32(ground)
+    ink *= np.float32(1 / (full - ground))
+    if specks:
+        ink *= change_width(mask[top:bottom, left:right].astype(np.float32), 3)
+    boxed, thickening = fit_into_box(ink), 0.0
+    stroke = stroke_width(boxed) * max(ink.shape) / BOX_SIZE
+    if not THINNEST * max(ink.shape) <= stroke * BOX_SIZE <= THICKEST * max(ink.shape):
         ink, stroke, thickening = bring_near_mnist(ink)
-        top_ink, bottom_ink, left_ink, right_ink = ink_box(ink > INK_BEGINS)
-        boxed, stroke = fit_into_box(ink[top_ink:bottom_ink, left_ink:right_ink]), stroke / scale
+        boxed = fit_into_box(ink)
     contrast = (full - ground) / 255
     return PreparedPicture(
         place_by_mass(boxed),
         untouched=False,
         mask=mask,
         reduction=reduction,
-        box=_enlarged((top, bottom, left, right), reduction),
+        box=_enlarged(box, reduction),
         dark_ink=dark_ink,
         ground_level=255.0 - ground if dark_ink else float(ground),
         contrast=contrast,
         noise=spread / 255,
         threshold=(threshold - ground) / (full - ground),
-        stroke_width=stroke * scale * reduction,
+        specks_dropped=specks,
+        parts=parts,
+        stroke_width=stroke * reduction,
         thickening=thickening,
     )
 
@@ -234,17 +250,27 @@ def cut_out(found: FoundInk) -> Ink:
 
 
 def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
-    """Widen or thin the strokes where they would be out of MNIST's range in the box.
+    """Widen or thin the strokes where they would be out of MNIST's range in the box, then cut to the ink again.
+
+    Large ink is first averaged down to `FINE` or more pixels for one of the field, which is fine enough for that.
 
     Returns:
-        The ink, how wide its strokes were in its own pixels, and what was added in pixels of the 28x28 field.
+        The ink, how wide its strokes were in the pixels that it had, and what was added in pixels of the 28x28 field.
     """
+    factor = max(1, max(ink.shape) // (FINE * BOX_SIZE))
+    if factor > 1:
+        from PIL import Image
+
+        ink = np.asarray(Image.fromarray(ink).reduce((min(factor, ink.shape[1]), min(factor, ink.shape[0]))))
     scale = max(ink.shape) / BOX_SIZE
     width = stroke_width(ink)
     change = min(max(width, THINNEST * scale), THICKEST * scale) - width
     if abs(change) < 0.1 * scale:
-        return ink, width, 0.0
-    return change_width(np.pad(ink, int(abs(change)) + 2), change), width, change / scale
+        change = 0.0
+    else:
+        ink = change_width(np.pad(ink, int(abs(change)) + 2), change)
+    top, bottom, left, right = ink_box(ink > INK_BEGINS)
+    return ink[top:bottom, left:right], width * factor, change / scale
 
 
 def _enlarged(box: tuple[int, int, int, int], reduction: int) -> tuple[int, int, int, int]:
@@ -293,13 +319,9 @@ def reduce_size(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each level 0..255 stands in a picture: [256]; of a large one, in every other row and column."""
-    from PIL import Image
-
-    if min(levels.shape) >= 2 * SAMPLED:
-        levels = levels[::2, ::2]
-    # Pillow counts bytes as they are; `np.bincount` first makes 8-byte integers of them and takes twice as long.
-    return np.array(Image.fromarray(np.ascontiguousarray(levels)).histogram())
+    """How often each level 0..255 stands in a picture: [256]; of a large one, in a part of its rows and columns."""
+    step = max(1, min(levels.shape) // SAMPLED)
+    return np.bincount(levels[::step, ::step].ravel(), minlength=256)
 
 
 def otsu_threshold(histogram: NDArray[np.integer]) -> int:
@@ -348,6 +370,7 @@ def fit_into_box(ink: Ink) -> Ink:
     return np.asarray((rows @ ink @ columns.T).clip(0, 1), np.float32)
 
 
+@lru_cache(256)
 def area_weights(source: int, target: int) -> Ink:
     """The matrix [target, source] that resizes one axis by area, each row summing to 1.
 
@@ -360,7 +383,9 @@ def area_weights(source: int, target: int) -> Ink:
     start = np.arange(source)[None, :]
     overlap = np.minimum(centres + half, start + 1) - np.maximum(centres - half, start)
     weights = np.maximum(overlap, 0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    normal = np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    normal.flags.writeable = False  # it is shared: many scans have digits of a like size
+    return normal
 
 
 def centre_of_mass(ink: Ink) -> tuple[float, float]:
