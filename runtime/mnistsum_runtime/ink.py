@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistsum_runtime.components import Components, label
+from mnistsum_runtime.components import Components, choose_parts, label
 from mnistsum_runtime.lines import remove_lines
+from mnistsum_runtime.mnist_form import INK_BEGINS
+from mnistsum_runtime.prepared import LEAST_NOISE
 from mnistsum_runtime.strokes import change_width
 
 if TYPE_CHECKING:
@@ -22,8 +24,12 @@ LEAST_CONTRAST = 0.04
 """What is nearer to the ground than this share of black to white is ground."""
 LEAST_NOISES = 4.5
 """What is nearer to the ground than this many standard deviations of it is ground."""
-INK_BEGINS = 0.4
-"""Ink begins at this share of its own contrast."""
+WEAK_NOISES = 3.0
+"""The same for what belongs to ink that was found."""
+FAINT_NOISES = 10.0
+"""Ink is faint where its contrast is at most this many standard deviations of the ground."""
+GRAIN = 1 / 250
+"""Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
 
@@ -78,15 +84,33 @@ def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
     dark ground is taken as it is.
     """
     if dark:
-        return 1 - levels / np.maximum(ground, DEEPEST_SHADOW).astype(np.float32)
+        return np.float32(1) - levels / np.maximum(ground, DEEPEST_SHADOW).astype(np.float32)
     return (levels.astype(np.float32) - ground) / np.float32(255)
 
 
 def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     """Look for ink of one polarity over a ground; None where nothing stands out.
 
-    Ink begins in two steps, as in Canny's hysteresis: first the part of most evidence is found among all that the noise
-    does not explain; its own contrast then says where ink begins, so that pencil and marker are measured alike.
+    Ink that is hardly stronger than the paper's grain is looked for again with the grain smoothed away, and taken from
+    there where it stands out more.
+    """
+    found = _find_ink(levels, ground, dark)
+    if found is not None and found.level > FAINT_NOISES * found.noise:
+        return found
+    from PIL import Image, ImageFilter
+
+    smooth = Image.fromarray(levels).filter(ImageFilter.BoxBlur(max(1, round(min(levels.shape) * GRAIN))))
+    again = _find_ink(np.asarray(smooth), ground, dark)
+    if found is None or again is None:
+        return found or again
+    return max(found, again, key=lambda one: one.level / one.noise)
+
+
+def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
+    """The same, at the picture's own sharpness.
+
+    Ink begins in two steps, as in Canny's hysteresis: first the part of most evidence is found among all that the
+    noise does not explain; its own contrast then says where ink begins, so that pencil and marker are measured alike.
     (J. Canny: A Computational Approach to Edge Detection, IEEE Trans. PAMI 8, 1986.)
     """
     contrast = contrast_over(ground, levels, dark)
@@ -94,14 +118,14 @@ def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     # Most of the picture is ground: its median is the ground's, and what lies below it is noise alone.
     low, middle = np.percentile(contrast[::step, ::step], [16, 50])
     contrast -= np.float32(middle)
-    noise = max(float(middle - low), 0.5 / 255)
+    noise = max(float(middle - low), LEAST_NOISE)
     contrast, lines = remove_lines(contrast, noise)
-    least = max(LEAST_CONTRAST, LEAST_NOISES * noise)
-    weak = label(contrast > least)
+    weak = label(contrast > max(LEAST_CONTRAST, LEAST_NOISES * noise))
     if len(weak) == 0:
         return None
     main = np.arange(len(weak)) == evidence(weak, contrast).argmax()
     level = float(np.percentile(contrast[weak.mask_of(main)], 80))
+    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise)
     parts = label(contrast > max(least, INK_BEGINS * level))
     strength = evidence(parts, contrast)
     chosen, specks = choose_parts(parts, strength)
@@ -147,24 +171,6 @@ def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
     across = (height == contrast.shape[0]) | (width == contrast.shape[1])
     by_part = np.bincount(parts.run_labels, mass, len(parts))
     return np.asarray(by_part * (1 - 2 * along).clip(0.003, 1) * np.where(across, 0.05, 1))
-
-
-def choose_parts(parts: Components, strength: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which parts are the digit, and which are specks.
-
-    The digit is the part of most evidence, and what lies near it and is neither much smaller nor along the border:
-    the floating bar of a 5, the pieces of a faint stroke.
-    """
-    main = int(strength.argmax())
-    longest = np.maximum(parts.bottom - parts.top, parts.right - parts.left)
-    size = longest[main]
-    down = np.maximum(parts.top - parts.bottom[main], parts.top[main] - parts.bottom).clip(0, None)
-    across = np.maximum(parts.left - parts.right[main], parts.left[main] - parts.right).clip(0, None)
-    near = np.hypot(down, across) < 0.4 * size
-    specks = (longest < 0.15 * size) | (parts.area < 0.02 * parts.area[main])
-    chosen = near & ~specks & (2 * parts.border_contact() < longest) & (strength > 0.02 * strength[main])
-    chosen[main] = True
-    return chosen, specks
 
 
 def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:

@@ -68,7 +68,8 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
         return []
     stripes = max(8, min(24, width // 24))
     edges = np.linspace(0, width, stripes + 1).astype(int)
-    profiles = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1) / np.diff(edges)  # [height, stripes]
+    columns = np.diff(edges).astype(np.float32)
+    profiles = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1) / columns  # [height, stripes]
     least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
     if min(profiles[:, 0].max(), profiles[:, -1].max()) < least:
         return []  # nothing reaches both ends

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LEAST_NOISE = 0.5 / 255
+"""No picture of 8 bits is known better than to half a level."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PreparedPicture:

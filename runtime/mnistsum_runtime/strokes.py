@@ -23,7 +23,7 @@ def stroke_width(ink: Ink) -> float:
     variation = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum() + edges)
     half = np.pi / 8 * variation  # l + w
     # w l = area, l + w = half: the smaller root; a disc, which has no two roots, is as wide as long.
-    return half / 2 - max(0.0, half * half / 4 - area) ** 0.5
+    return float(half / 2 - max(0.0, half * half / 4 - area) ** 0.5)
 
 
 def change_width(ink: Ink, amount: float) -> Ink:
