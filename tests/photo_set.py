@@ -20,8 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mnistsum_runtime import PictureError, Predictor
+from mnistsum_runtime.atomic import write_atomically
+from mnistsum_train.data import load_mnist, split_validation
+
 SEED = 20
-PER_KIND = 125
+PER_KIND = 105
 """Photos of each kind."""
 NOTHING = 500
 """Pictures without a digit."""
@@ -575,3 +579,66 @@ def nothing_there(count: int, seed: int) -> Iterator[Photo]:
     for index in range(count):
         kind = names[index % len(names)]
         yield Photo(kind, NOTHING_THERE[kind](np.random.default_rng((seed, 1, index))), None)
+
+
+def measure(predictor: Predictor, pictures: Iterator[Photo]) -> dict[str, dict[str, float]]:
+    """Answer every picture; of each kind the count, the share right, and the share without an answer (`no_digit`).
+
+    Right is the digit, or where there is none `no_digit`.
+    """
+    counts: dict[str, list[tuple[bool, bool]]] = {}
+    for picture in pictures:
+        answer = predictor.predict_many([picture.content], 4, on_error="return")[0]
+        nothing = isinstance(answer, PictureError) and answer.kind == "no_digit"
+        right = nothing if isinstance(answer, PictureError) else answer.digit == picture.label
+        counts.setdefault(picture.kind, []).append((right and nothing == (picture.label is None), nothing))
+    return {
+        kind: {
+            "count": len(pairs),
+            "right": round(sum(right for right, _ in pairs) / len(pairs), 4),
+            "no_digit": round(sum(nothing for _, nothing in pairs) / len(pairs), 4),
+        }
+        for kind, pairs in counts.items()
+    }
+
+
+def overall(table: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The row over all kinds."""
+    count = sum(row["count"] for row in table.values())
+    means = {name: sum(row[name] * row["count"] for row in table.values()) / count for name in ("right", "no_digit")}
+    return {"count": count, **{name: round(mean, 4) for name, mean in means.items()}}
+
+
+def draw_digits(validation: bool, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Digits in a seeded order, of MNIST's test part or of the validation part of its training images."""
+    part = split_validation(load_mnist(train=True))[1] if validation else load_mnist(train=False)
+    order = np.random.default_rng(seed).permutation(len(part))[:count]
+    return part.images[order, 0].numpy(), part.labels[order].numpy()
+
+
+def main() -> None:
+    """Measure a model on the photos and on the pictures with nothing in them, and write the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--model", type=Path, help="default: the shipped one")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--per-kind", type=int, default=PER_KIND)
+    parser.add_argument("--nothing", type=int, default=NOTHING)
+    parser.add_argument("--validation", action="store_true", help="digits of the validation part, for development")
+    options = parser.parse_args()
+    predictor = Predictor(options.model)
+    digits, labels = draw_digits(options.validation, options.per_kind * len(KINDS), options.seed)
+    taken = measure(predictor, photos(digits, labels, options.seed))
+    empty = measure(predictor, nothing_there(options.nothing, options.seed))
+    report = {
+        "model_sha256": predictor.model.sha256(),
+        "digits": "validation" if options.validation else "test",
+        "seed": options.seed,
+        "photos": {"all": overall(taken), "kinds": taken},
+        "nothing_there": {"all": overall(empty), "kinds": empty},
+    }
+    write_atomically(options.out, (json.dumps(report, indent=2) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -66,9 +66,8 @@ def label(mask: Mask) -> Components:
     """Find the 8-connected components of a mask.
 
     Runs of neighbouring rows that touch are joined; labels then travel to the smallest of their component by pointer
-    jumping, a few rounds for any picture. (K. Suzuki, I. Horiba, N. Sugie: Linear-time connected-component labeling based
-    on sequential local operations, CVIU 89, 2003; L. He et al.: A run-based two-scan labeling algorithm, IEEE Trans.
-    Image Processing 17, 2008.)
+    jumping, a few rounds for any picture. (L. He, Y. Chao, K. Suzuki: A run-based two-scan labeling algorithm, IEEE
+    Trans. Image Processing 17, 2008.)
     """
     height, width = mask.shape
     padded = np.zeros((height, width + 2), np.int8)
@@ -79,7 +78,8 @@ def label(mask: Mask) -> Components:
     offset = rows * (width + 2)
     first, last = starts - offset, ends - offset
     count = len(rows)
-    # A run of the row above touches when it ends after this one begins and begins before this one ends, corners counted.
+    # A run of the row above touches when it does not end before this one begins, nor begin after this one has ended:
+    # corners count.
     above = starts - (width + 2)
     low = np.searchsorted(ends, above, side="left")
     high = np.searchsorted(starts, ends - (width + 2), side="right")
@@ -99,6 +99,24 @@ def label(mask: Mask) -> Components:
     np.maximum.at(right, labels, last)
     area = np.bincount(labels, lengths, number).astype(np.int64)
     return Components((height, width), rows, first, last, labels, area, top, bottom, left, right)
+
+
+def choose_parts(parts: Components, strength: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which parts are the digit, and which are specks.
+
+    The digit is the part of most evidence, and what lies near it and is neither much smaller nor along the border:
+    the floating bar of a 5, the pieces of a faint stroke.
+    """
+    main = int(strength.argmax())
+    longest = np.maximum(parts.bottom - parts.top, parts.right - parts.left)
+    size = longest[main]
+    down = np.maximum(parts.top - parts.bottom[main], parts.top[main] - parts.bottom).clip(0, None)
+    across = np.maximum(parts.left - parts.right[main], parts.left[main] - parts.right).clip(0, None)
+    near = np.hypot(down, across) < 0.4 * size
+    specks = (longest < 0.15 * size) | (parts.area < 0.02 * parts.area[main])
+    chosen = near & ~specks & (2 * parts.border_contact() < longest) & (strength > 0.02 * strength[main])
+    chosen[main] = True
+    return chosen, specks
 
 
 def _join(count: int, one: Indices, other: Indices) -> Indices:

@@ -1,4 +1,4 @@
-"""The ground under the ink: how light the paper is at each place, whatever light falls on it (flat-field correction)."""
+"""The ground under the ink: how light the paper is at each place, in whatever light (flat-field correction)."""
 
 from __future__ import annotations
 

@@ -60,41 +60,59 @@ def remove_lines(contrast: Contrast, noise: float) -> tuple[Contrast, int]:
 def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     """Find what crosses the picture from left to right in a straight, thin line.
 
-    The picture is cut into upright stripes, each averaged along its rows. Where a line is, nearly every stripe is darker
-    at the same row, the slope allowed for; a digit's stroke is not in every stripe.
+    The picture is cut into upright stripes, each averaged along its rows. Where a line is, nearly every stripe is
+    darker at the same row, the slope allowed for; a digit's stroke is not in every stripe.
     """
     height, width = contrast.shape
     if min(height, width) < 32:
         return []
     stripes = max(8, min(24, width // 24))
     edges = np.linspace(0, width, stripes + 1).astype(int)
-    capped = contrast.clip(0, DARKEST)
-    profiles = np.add.reduceat(capped, edges[:-1], axis=1) / np.diff(edges)  # [height, stripes]
-    centres = (edges[:-1] + edges[1:] - width) / 2
-    slopes = np.linspace(-STEEPEST, STEEPEST, 2 * round(STEEPEST * width / 2) + 1)
-    # [slopes, height, stripes]: where each stripe meets a line through (row, middle column).
-    rows = np.arange(height)[None, :, None] + np.rint(slopes[:, None, None] * centres).astype(int)
-    inside = rows.clip(0, height - 1)
-    along = np.where(rows == inside, profiles[inside, np.arange(stripes)], np.float32(np.nan))
-    # All but an eighth of the stripes: a line may be interrupted. Outside the picture anything may be.
-    missing = max(1, stripes // 8)
-    outside = np.isnan(along).sum(axis=2)
-    along = np.where(np.isnan(along), np.float32(9), along)
-    weakest = np.partition(along, missing, axis=2)[:, :, missing]
-    # A bar of a digit may be long, but it ends before the picture does.
-    weakest = np.minimum(weakest, np.minimum(along[:, :, 0], along[:, :, -1]))
-    weakest[outside > stripes // 2] = 0
-    gap = max(3, round(THICKEST * min(height, width)))
+    columns = np.diff(edges).astype(np.float32)
+    profiles = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1) / columns  # [height, stripes]
+    least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
+    if min(profiles[:, 0].max(), profiles[:, -1].max()) < least:
+        return []  # nothing reaches both ends
+    pooled = max(1, min(height, width) // 300)  # rows that are looked at as one
+    profiles = np.maximum.reduceat(profiles, np.arange(0, height, pooled), axis=0)
+    steepest = STEEPEST * width / 2 / pooled  # rows that the steepest line rises from the middle to an end
+    rises = np.arange(-round(steepest), round(steepest) + 1)
+    weakest = _weakest_along(profiles, rises, (edges[:-1] + edges[1:] - width) / width)
+    gap = max(3, round(THICKEST * min(height, width) / pooled))
     padded = np.pad(weakest, ((0, 0), (gap, gap)), mode="edge")
     standing_out = weakest - np.maximum(padded[:, : -2 * gap], padded[:, 2 * gap :])
     best = standing_out.max(axis=0)
-    least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
     found: list[Line] = []
     while best.max() > least:
         row = int(best.argmax())
-        found.append(Line(row, float(slopes[standing_out[:, row].argmax()])))
+        rise = int(rises[standing_out[:, row].argmax()]) * pooled
+        found.append(Line((row + 0.5) * pooled - 0.5, rise / (width / 2)))
         best[max(0, row - gap) : row + gap + 1] = 0
     return found
+
+
+def _weakest_along(profiles: Contrast, rises: NDArray[np.int64], centres: NDArray[np.float64]) -> Contrast:
+    """How dark the stripes are along each straight line: all of them but the lightest eighth, and both ends.
+
+    Args:
+        profiles: [rows, stripes], the stripes' mean contrast.
+        rises: Rows that a line rises from the middle to the right end.
+        centres: Where each stripe is, -1 left to 1 right.
+
+    Returns:
+        [rises, rows]: of the line with this rise that crosses the middle in this row.
+    """
+    rows, stripes = profiles.shape
+    beyond = int(rises[-1]) + 1
+    # A line that leaves the picture at the top or bottom may be anything there.
+    padded = np.pad(profiles, ((beyond, beyond), (0, 0)), constant_values=DARKEST)
+    weakest = np.empty((len(rises), rows), np.float32)
+    middle, stripe = np.arange(rows)[:, None] + beyond, np.arange(stripes)
+    for line, rise in zip(weakest, rises, strict=True):
+        along = padded[middle + np.rint(rise * centres).astype(int), stripe]
+        ends = np.minimum(along[:, 0], along[:, -1])  # a bar of a digit may be long, but it ends before the picture
+        line[:] = np.minimum(np.partition(along, stripes // 8, axis=1)[:, stripes // 8], ends)
+    return weakest
 
 
 def _erase(contrast: Contrast, line: Line, noise: float) -> None:
@@ -103,30 +121,27 @@ def _erase(contrast: Contrast, line: Line, noise: float) -> None:
     columns = np.arange(width)
     middle = np.rint(line.row + line.slope * (columns - width / 2)).astype(int)
     reach = max(3, round(THICKEST * min(height, width)))
-    window = np.arange(-2 * reach, 2 * reach + 1)
-    rows = (middle + window[:, None]).clip(0, height - 1)
-    around = contrast[rows, columns]
-    # Straight lines bend in a photo: each stretch of columns is followed on its own.
-    stretch = max(8, width // 24)
-    starts = np.arange(0, width, stretch)
-    profile = np.add.reduceat(around.clip(0, DARKEST), starts, axis=1) / np.diff(np.append(starts, width))
-    near = slice(2 * reach - 2, 2 * reach + 3)
-    shift = profile[near].argmax(axis=0) - 2
-    middle = middle + np.rint(np.interp(columns, starts + stretch / 2, shift)).astype(int)
-    rows = (middle + window[:, None]).clip(0, height - 1)
-    around = contrast[rows, columns]
-    typical = np.median(around, axis=1)
-    level = float(typical[near].max())
+    # Straight lines bend in a photo: each stretch of columns is followed on its own, in a part of its columns.
+    sampled = columns[:: max(1, width // 256)]
+    window = np.arange(-reach - 2, reach + 3)
+    near = contrast[(middle[sampled] + window[:, None]).clip(0, height - 1), sampled]
+    stretches = np.arange(0, len(sampled), max(4, len(sampled) // 24))
+    profile = np.add.reduceat(near[reach - 1 : reach + 6].clip(0, DARKEST), stretches, axis=1)
+    shift = np.interp(columns, sampled[stretches], profile.argmax(axis=0) - 3)
+    middle = middle + np.rint(shift).astype(int)
+    near = contrast[(middle[sampled] + window[:, None]).clip(0, height - 1), sampled]
+    typical = np.median(near, axis=1)
+    level = float(typical[reach : reach + 5].max())
     dark = typical > max(level / 4, 2 * noise)
-    above, below = 2 * reach, 2 * reach
-    while above > reach and dark[above]:
+    above = below = reach + 2
+    while above > 1 and dark[above]:
         above -= 1
-    while below < 3 * reach and dark[below]:
+    while below < len(window) - 2 and dark[below]:
         below += 1
-    before = around[max(0, above - 1) : above + 1].min(axis=0)
-    after = around[below : below + 2].min(axis=0)
-    share = np.linspace(0, 1, below - above + 1)[:, None]
-    filled = before * (1 - share) + after * share
-    band = around[above : below + 1]
-    kept = np.where(band > 1.6 * level + 3 * noise, band, np.minimum(band, filled))
-    contrast[rows[above : below + 1], columns] = kept
+    band = (middle + window[above - 1 : below + 2, None]).clip(0, height - 1)
+    around = contrast[band, columns]
+    before, after = np.minimum(around[0], around[1]), np.minimum(around[-2], around[-1])
+    share = np.linspace(0, 1, len(around) - 2, dtype=np.float32)[:, None]
+    inside = around[1:-1]
+    filled = np.minimum(inside, before * (1 - share) + after * share)
+    contrast[band[1:-1], columns] = np.where(inside > 1.6 * level + 3 * noise, inside, filled)

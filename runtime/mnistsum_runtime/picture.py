@@ -35,13 +35,6 @@ MAX_BYTES = 64_000_000
 DRAFT_SIDE = 1000
 """A JPEG is decoded at a half, a quarter or an eighth of its size while its longer side stays at least this long."""
 
-COLOUR_GAIN = 2.0
-"""Colour is used where it holds this many times the squared contrast of lightness."""
-_COLOUR_SIDE = 200
-"""The axis of colour is found on a copy whose longer side is at most about this long."""
-_LIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
-"""Red, green and blue in Pillow's mode L (ITU-R BT.601)."""
-
 _FORMATS = (
     (b"\x89PNG\r\n\x1a\n", "PngImagePlugin", "PngImageFile"),
     (b"\xff\xd8\xff", "JpegImagePlugin", "JpegImageFile"),
@@ -140,7 +133,7 @@ def _decode(content: bytes, name: str) -> Grey:
     if module == "JpegImagePlugin":
         # At a reduced size where that is enough: the decoder then does less.
         share = min(1.0, DRAFT_SIDE / max(image.size))
-        image.draft("RGB", (int(image.width * share), int(image.height * share)))
+        image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
     return _grey_from_image(image, name)
 
 
@@ -204,34 +197,9 @@ def _flatten(image: Image.Image) -> Grey:
         return np.asarray(over_own_ground(*straight.split()))
     if image.mode in ("1", "L"):
         return np.asarray(image if image.mode == "L" else image.convert("L"))
+    from mnistsum_runtime.colour import grey_of_contrast
+
     return np.asarray(grey_of_contrast(image.convert("RGB")))
-
-
-def grey_of_contrast(colour: Image.Image) -> Image.Image:
-    """Grey along the axis of colour on which ink and paper differ most, where lightness alone shows little of it.
-
-    Orange on pink is as light as its paper. The axis is the first principal component of what a high-pass filter leaves,
-    where it leaves most: the edges of ink, of whatever colour. (K. Pearson: On lines and planes of closest fit, 1901.)
-
-    Args:
-        colour: Mode RGB.
-    """
-    from PIL import ImageFilter
-
-    factor = -(-max(colour.size) // _COLOUR_SIDE)
-    small = colour.reduce((min(factor, colour.width), min(factor, colour.height))) if factor > 1 else colour
-    around = small.filter(ImageFilter.BoxBlur(max(2, max(small.size) // 16)))
-    left = (np.asarray(small, np.float32) - np.asarray(around, np.float32)).reshape(-1, 3)
-    strength = np.einsum("ij,ij->i", left, left)
-    most = left[strength >= np.partition(strength, -len(left) // 20)[-len(left) // 20]]
-    moments = most.T @ most
-    axis = np.linalg.eigh(moments)[1][:, -1]
-    lightness = _LIGHTNESS / np.sqrt(_LIGHTNESS @ _LIGHTNESS)
-    if axis @ moments @ axis < COLOUR_GAIN * (lightness @ moments @ lightness):
-        return colour.convert("L")
-    axis = axis * np.sign(axis @ lightness) / np.abs(axis).sum()
-    offset = -255 * float(axis.clip(None, 0).sum())
-    return colour.convert("L", (*(float(weight) for weight in axis), offset))
 
 
 def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LEAST_NOISE = 0.5 / 255
+"""No picture of 8 bits is known better than to half a level."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PreparedPicture:
@@ -36,6 +39,10 @@ class PreparedPicture:
     """Difference between ink and ground, as a share of black to white, 0..1."""
     noise: float = 0.0
     """Standard deviation of the ground after uneven light was removed, as a share of black to white, 0..1."""
+    edge: float = 1.0
+    """Contrast across the ink's edge, as a share of the ink's: near 1 for a pen, small for the edge of a shadow."""
+    share: float = 1.0
+    """The digit's share of all that stands out from the ground, 0..1: small in a texture, or among other writing."""
     unevenness: float = 0.0
     """Difference between the lightest and the darkest ground that was levelled, as a share of black to white; 0 where
     the ground was flat and was left as it is."""
@@ -44,9 +51,9 @@ class PreparedPicture:
     lines_removed: int = 0
     """How many ruled or grid lines were taken out."""
     specks_dropped: int = 0
-    """How many parts were too small to be ink of the digit."""
+    """How many parts were too small to be the digit's ink."""
     strangers_dropped: int = 0
-    """How many larger parts were dropped: the desk beside the paper, a shadow's edge, writing far from the digit."""
+    """How many parts were dropped that stand out as the digit does: other writing."""
     parts: int = 1
     """How many connected parts the digit has."""
     cut: bool = False

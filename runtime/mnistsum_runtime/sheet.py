@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,45 @@ if TYPE_CHECKING:
 SMALLEST = 0.2
 """A sheet fills at least this share of the picture."""
 FULLEST = 0.6
-"""A sheet that fills more than this share need not look like a sheet: no digit fills so much."""
+"""A sheet that fills more than this share need not look like one: no digit fills so much."""
 STEP = 24
 """The table differs from the sheet by at least this many levels."""
+SEARCH_SIDE = 256
+"""The sheet is looked for on a copy whose longer side is at most this long."""
+MARGIN = 3
+"""Pixels of that copy that are taken off the sheet all around: the shadow and the thickness of its edge."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sheet:
+    """The part of a picture that is looked at."""
+
+    levels: Levels
+    """[height, width]: the box around the sheet; beside the sheet its median level."""
+    top: int
+    left: int
+    """The box's corner in the picture."""
+
+
+def cut_out_sheet(levels: Levels) -> Sheet:
+    """The sheet in a picture that also shows what it lies on, else the whole picture."""
+    from PIL import Image
+
+    height, width = levels.shape
+    factor = -(-max(height, width) // SEARCH_SIDE)
+    small = levels
+    if factor > 1:
+        small = np.asarray(Image.fromarray(levels).reduce((min(factor, width), min(factor, height))))
+    found = find_sheet(small)
+    inside = None if found is None else shrink(found, MARGIN)
+    if inside is None or not inside.any():
+        return Sheet(levels, 0, 0)
+    large = np.repeat(np.repeat(inside, factor, axis=0), factor, axis=1)[:height, :width]
+    rows, columns = np.flatnonzero(large.any(axis=1)), np.flatnonzero(large.any(axis=0))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    cut = levels[box].copy()
+    cut[~large[box]] = np.median(cut[large[box]])
+    return Sheet(cut, int(rows[0]), int(columns[0]))
 
 
 def find_sheet(levels: Levels) -> Mask | None:
@@ -32,18 +69,15 @@ def find_sheet(levels: Levels) -> Mask | None:
         levels: uint8 [height, width], at most a few hundred pixels long.
     """
     height, width = levels.shape
-    if min(height, width) < 24:
+    if min(height, width) < 32:
         return None
     border = np.concatenate((levels[0], levels[-1], levels[1:-1, 0], levels[1:-1, -1]))
     outside = float(np.median(border))
     inside = float(np.median(levels[height // 4 : -(height // 4), width // 4 : -(width // 4)]))
-    if abs(inside - outside) < STEP:
-        return None
     threshold = (inside + outside) / 2
-    unlike = levels > threshold if inside > outside else levels < threshold
-    if np.mean((border > threshold) == (inside > outside)) > 0.3:
+    if abs(inside - outside) < STEP or np.mean((border > threshold) == (inside > outside)) > 0.3:
         return None
-    parts = label(unlike)
+    parts = label((levels > threshold) == (inside > outside))
     largest = int(parts.area.argmax())
     part = parts.mask_of(np.arange(len(parts)) == largest)
     sheet = _between_ends(part) & _between_ends(part.T).T
@@ -52,11 +86,11 @@ def find_sheet(levels: Levels) -> Mask | None:
     looks_so = parts.area[largest] > 0.75 * area and area > 0.82 * box
     if area < SMALLEST * height * width or not (looks_so or area > FULLEST * height * width):
         return None
-    core, around = shrink(sheet, 3), ~shrink(~sheet, 3)
-    band_in, band_out = core & ~shrink(core, 2), ~around & shrink_out(around, 2)
-    if not band_in.any() or not band_out.any():
+    within, beyond = shrink(sheet, 3), shrink(~sheet, 3)
+    within, beyond = within & ~shrink(within, 2), beyond & ~shrink(beyond, 2)
+    if not within.any() or not beyond.any():
         return None
-    step = abs(float(np.median(levels[band_in])) - float(np.median(levels[band_out])))
+    step = abs(float(np.median(levels[within])) - float(np.median(levels[beyond])))
     return sheet if step > 0.6 * abs(inside - outside) else None
 
 
@@ -71,12 +105,5 @@ def shrink(mask: Mask, steps: int) -> Mask:
     """Take `steps` pixels off a mask all around; what is beyond the picture counts as true."""
     for _ in range(steps):
         padded = np.pad(mask, 1, constant_values=True)
-        mask = (
-            padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-        )
+        mask = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask
-
-
-def shrink_out(mask: Mask, steps: int) -> Mask:
-    """What lies within `steps` pixels of a mask, the mask included."""
-    return ~shrink(~mask, steps)

@@ -1,0 +1,183 @@
+"""The ink of one polarity over its ground: which parts stand out, and which of them are the digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistsum_runtime.components import Components, choose_parts, label
+from mnistsum_runtime.lines import remove_lines
+from mnistsum_runtime.mnist_form import INK_BEGINS
+from mnistsum_runtime.prepared import LEAST_NOISE
+from mnistsum_runtime.strokes import change_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Levels = NDArray[np.uint8]
+    Contrast = NDArray[np.float32]
+    """[height, width], 0 at the ground, 1 where all its light is gone."""
+
+LEAST_CONTRAST = 0.04
+"""What is nearer to the ground than this share of black to white is ground."""
+LEAST_NOISES = 4.5
+"""What is nearer to the ground than this many standard deviations of it is ground."""
+WEAK_NOISES = 3.0
+"""The same for what belongs to ink that was found."""
+FAINT_NOISES = 10.0
+"""Ink is faint where its contrast is at most this many standard deviations of the ground."""
+GRAIN = 1 / 250
+"""Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
+DEEPEST_SHADOW = 24
+"""Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FoundInk:
+    """What was taken for the digit's ink, over one ground. Lengths are pixels of the picture it was found in."""
+
+    contrast: Contrast
+    """The whole picture's contrast over its ground, lines taken out."""
+    mask: NDArray[np.bool_]
+    """[height, width]: the digit's ink."""
+    box: tuple[int, int, int, int]
+    """Where it is: top, bottom, left, right, the ends exclusive."""
+    dark: bool
+    """Whether it is darker than the ground."""
+    level: float
+    """The ink's median contrast."""
+    step: float
+    """Contrast between the ink and what lies a few pixels outside it: that of a shadow is small."""
+    share: float
+    """The digit's share of all evidence in the picture, 0..1."""
+    noise: float
+    """Standard deviation of the ground."""
+    unevenness: float
+    """Difference between the ground's lightest and darkest places, 0..1."""
+    ground_level: float
+    """Median level of the ground, 0..255."""
+    lines: int
+    """Lines taken out."""
+    specks: int
+    """Parts too small for the digit's."""
+    strangers: int
+    """Parts that stand out as the digit does but are not its own."""
+    parts: int
+    """Parts of the digit."""
+    contact: int
+    """How many of the digit's pixels lie on the picture's border."""
+
+    @property
+    def weight(self) -> float:
+        """Squared step times area: what the better of two polarities or grounds has more of."""
+        longest = max(self.box[1] - self.box[0], self.box[3] - self.box[2])
+        free = min(1.0, max(0.003, 1 - 2 * self.contact / longest))
+        return self.step * abs(self.step) * int(self.mask.sum()) * free
+
+
+def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
+    """How far each pixel is from its ground, 0 the ground, 1 black to white.
+
+    Dark ink takes a share of the light that falls on it, so that its contrast is the same in a shadow; light ink on a
+    dark ground is taken as it is.
+    """
+    if dark:
+        return np.float32(1) - levels / np.maximum(ground, DEEPEST_SHADOW).astype(np.float32)
+    return (levels.astype(np.float32) - ground) / np.float32(255)
+
+
+def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
+    """Look for ink of one polarity over a ground; None where nothing stands out.
+
+    Ink that is hardly stronger than the paper's grain is looked for again with the grain smoothed away, and taken from
+    there where it stands out more.
+    """
+    found = _find_ink(levels, ground, dark)
+    if found is not None and found.level > FAINT_NOISES * found.noise:
+        return found
+    from PIL import Image, ImageFilter
+
+    smooth = Image.fromarray(levels).filter(ImageFilter.BoxBlur(max(1, round(min(levels.shape) * GRAIN))))
+    again = _find_ink(np.asarray(smooth), ground, dark)
+    if found is None or again is None:
+        return found or again
+    return max(found, again, key=lambda one: one.level / one.noise)
+
+
+def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
+    """The same, at the picture's own sharpness.
+
+    Ink begins in two steps, as in Canny's hysteresis: first the part of most evidence is found among all that the
+    noise does not explain; its own contrast then says where ink begins, so that pencil and marker are measured alike.
+    (J. Canny: A Computational Approach to Edge Detection, IEEE Trans. PAMI 8, 1986.)
+    """
+    contrast = contrast_over(ground, levels, dark)
+    step = max(1, round((contrast.size / 8000) ** 0.5))
+    # Most of the picture is ground: its median is the ground's, and what lies below it is noise alone.
+    low, middle = np.percentile(contrast[::step, ::step], [16, 50])
+    contrast -= np.float32(middle)
+    noise = max(float(middle - low), LEAST_NOISE)
+    contrast, lines = remove_lines(contrast, noise)
+    weak = label(contrast > max(LEAST_CONTRAST, LEAST_NOISES * noise))
+    if len(weak) == 0:
+        return None
+    main = np.arange(len(weak)) == evidence(weak, contrast).argmax()
+    level = float(np.percentile(contrast[weak.mask_of(main)], 80))
+    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise)
+    parts = label(contrast > max(least, INK_BEGINS * level))
+    strength = evidence(parts, contrast)
+    chosen, specks = choose_parts(parts, strength)
+    mask = parts.mask_of(chosen)
+    box = (
+        int(parts.top[chosen].min()),
+        int(parts.bottom[chosen].max()),
+        int(parts.left[chosen].min()),
+        int(parts.right[chosen].max()),
+    )
+    lightest, darkest = np.percentile(ground[::step, ::step], [98, 2])
+    return FoundInk(
+        contrast,
+        mask,
+        box,
+        dark,
+        level=float(np.median(contrast[mask])),
+        step=step_at_edge(contrast, mask, box),
+        share=float(strength[chosen].sum() / strength.sum()),
+        noise=noise,
+        unevenness=float(lightest - darkest) / 255,
+        ground_level=float(np.median(ground[::step, ::step])),
+        lines=lines,
+        specks=int((specks & ~chosen).sum()),
+        strangers=int((~specks & ~chosen & (strength > 0.1 * strength.max())).sum()),
+        parts=int(chosen.sum()),
+        contact=int(parts.border_contact()[chosen].sum()),
+    )
+
+
+def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
+    """How much speaks for each part: the sum of its squared contrast.
+
+    Little is left of it for what lies along the picture's border (a table, a shadow) or crosses the whole picture.
+    """
+    squares = np.append(np.square(contrast).ravel(), np.float32(0))
+    row = parts.run_rows * contrast.shape[1]
+    # Of each run from its start to its end, and from there to the next, which is left out.
+    bounds = np.stack((row + parts.run_starts, row + parts.run_ends), axis=1).ravel()
+    mass = np.add.reduceat(squares, bounds)[::2]
+    height, width = parts.bottom - parts.top, parts.right - parts.left
+    along = parts.border_contact() / np.maximum(height, width)
+    across = (height == contrast.shape[0]) | (width == contrast.shape[1])
+    by_part = np.bincount(parts.run_labels, mass, len(parts))
+    return np.asarray(by_part * (1 - 2 * along).clip(0.003, 1) * np.where(across, 0.05, 1))
+
+
+def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:
+    """Mean contrast of a mask less that of a ring two to four pixels outside it."""
+    top, bottom, left, right = box
+    around = (slice(max(0, top - 6), bottom + 6), slice(max(0, left - 6), right + 6))
+    inside, contrast = mask[around].astype(np.float32), contrast[around]
+    near = change_width(inside, 4)
+    ring = change_width(near, 4) - near
+    return float((contrast * inside).sum() / inside.sum() - (contrast * ring).sum() / max(1.0, float(ring.sum())))

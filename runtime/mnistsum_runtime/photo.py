@@ -1,0 +1,132 @@
+"""A digit's photo: the sheet, the ground, the ink, and what cannot be a digit at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.ground import NARROW, WIDE, Grounds, roughness
+from mnistsum_runtime.ink import LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
+from mnistsum_runtime.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
+from mnistsum_runtime.prepared import PreparedPicture
+from mnistsum_runtime.sheet import cut_out_sheet
+from mnistsum_runtime.strokes import change_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.mnist_form import Ink
+
+ROUGH = 2.0
+"""A ground whose roughness is over this many levels has shadows."""
+UNDECIDED = 3.0
+"""Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
+SMALLEST = 8
+"""A digit is at least this long, in pixels of the working size."""
+LEAST_SHARE = 0.25
+"""A digit has at least this share of the evidence in its picture: photos of one have 0.77 and more."""
+LEAST_EDGE = 0.5
+"""Just outside it a digit's contrast falls by at least this share: in blurred photos by 0.6 and more."""
+
+
+def prepare_photo(levels: NDArray[np.uint8], reduction: int, name: str) -> PreparedPicture:
+    """Prepare a picture of any kind.
+
+    Args:
+        levels: uint8 [height, width], 0 black to 255 white.
+        reduction: How many pixels of the given picture one of `levels` is wide.
+        name: What an error calls the picture.
+
+    Raises:
+        PictureError: `no_digit`: nothing in the picture could be a digit's ink.
+    """
+    sheet = cut_out_sheet(levels)
+    found = find_best_ink(sheet.levels)
+    reason = why_no_digit(found)
+    if found is None or reason:
+        raise PictureError("no_digit", f"{name}: {reason}, there is no digit in it")
+    mask = np.zeros(levels.shape, np.bool_)
+    height, width = found.mask.shape
+    mask[sheet.top : sheet.top + height, sheet.left : sheet.left + width] = found.mask
+    top, bottom, left, right = ink_box(mask)
+    ink, stroke, thickening = bring_near_mnist(cut_out(found))
+    return PreparedPicture(
+        place_by_mass(fit_into_box(ink)),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=(top * reduction, bottom * reduction, left * reduction, right * reduction),
+        dark_ink=found.dark,
+        ground_level=found.ground_level,
+        contrast=found.level,
+        noise=found.noise,
+        edge=found.step / found.level,
+        share=found.share,
+        unevenness=found.unevenness,
+        threshold=INK_BEGINS,
+        lines_removed=found.lines,
+        specks_dropped=found.specks,
+        strangers_dropped=found.strangers,
+        parts=found.parts,
+        cut=found.contact > 0,
+        stroke_width=stroke * reduction,
+        thickening=thickening,
+    )
+
+
+def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
+    """Look for ink over the grounds that come into question, and take what has the most weight.
+
+    Ink is narrow: what a closing takes out of one polarity leaves the ground smooth, and of the other torn. Where
+    shadows make both rough, ink of either polarity is looked for over a ground that follows their edges more closely.
+    """
+    grounds = Grounds.of(levels)
+    wide = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
+    rough = {dark: roughness(ground) for dark, ground in wide.items()}
+    dark = rough[True] <= rough[False]
+
+    def look(dark: bool, widest: float) -> FoundInk | None:
+        ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
+        return find_ink(levels, grounds.full_size(ground), dark)
+
+    found: list[FoundInk | None] = []
+    if rough[dark] > ROUGH:
+        both = [look(dark, NARROW)]
+        if rough[not dark] < UNDECIDED * rough[dark]:
+            both.append(look(not dark, NARROW))
+        best = _heaviest(both)
+        found.append(best)
+        dark = best.dark if best else dark
+    found.append(look(dark, WIDE))
+    return _heaviest(found)
+
+
+def _heaviest(found: list[FoundInk | None]) -> FoundInk | None:
+    return max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
+
+
+def why_no_digit(found: FoundInk | None) -> str:
+    """Why what was found cannot be a digit; empty where it can."""
+    if found is None or found.level < max(LEAST_CONTRAST, LEAST_NOISES * found.noise):
+        return "nothing stands out from the ground"
+    top, bottom, left, right = found.box
+    if max(bottom - top, right - left) < SMALLEST:
+        return "nothing larger than a speck stands out from the ground"
+    longest, area = max(bottom - top, right - left), (bottom - top) * (right - left)
+    if 2 * found.contact > longest and 2 * area < found.mask.size:
+        return "only the picture's edge stands out from the ground"
+    if found.share < LEAST_SHARE:
+        return "many things stand out from the ground, none of them from the others"
+    if found.step < LEAST_EDGE * found.level:
+        return "what stands out from the ground has no edge, as shadows have none"
+    return ""
+
+
+def cut_out(found: FoundInk) -> Ink:
+    """The box of the ink and a little around it: 0 ground, 1 the ink's median contrast, nothing of other parts."""
+    top, bottom, left, right = found.box
+    around = (slice(max(0, top - 2), bottom + 2), slice(max(0, left - 2), right + 2))
+    near = change_width(found.mask[around].astype(np.float32), 3)
+    return (found.contrast[around] / np.float32(found.level)).clip(0, 1) * near

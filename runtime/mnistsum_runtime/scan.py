@@ -1,0 +1,153 @@
+"""The short way for clean scans: one threshold parts the ink from an even ground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistsum_runtime.mnist_form import (
+    BOX_SIZE,
+    THICKEST,
+    THINNEST,
+    bring_near_mnist,
+    fit_into_box,
+    ink_box,
+    place_by_mass,
+)
+from mnistsum_runtime.prepared import LEAST_NOISE, PreparedPicture
+from mnistsum_runtime.strokes import change_width, stroke_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.mnist_form import Box
+
+LEAST_CONTRAST = 48
+"""In a clean scan ink and ground are this many levels apart,"""
+LARGEST_SPREAD = 0.06
+"""the ground's standard deviation is at most this share of that,"""
+LARGEST_SHARE = 0.35
+"""the ink's share of the picture at most this,"""
+LEAST_LENGTH = 16
+"""its length at least this many pixels;"""
+FULL_BOX, LARGE_BOX = 0.6, 0.15
+"""and it does not fill its box as a sheet does: more than this share, of a box of more than this share of the picture."""
+SAMPLED = 100
+"""So many rows or columns are enough for a histogram."""
+
+
+def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture | None:
+    """Prepare a clean scan: an even ground, one digit and at most specks, free of the border; None for all else.
+
+    Args:
+        levels: uint8 [height, width], 0 black to 255 white.
+        reduction: How many pixels of the given picture one of `levels` is wide.
+    """
+    histogram = level_histogram(levels)
+    if np.count_nonzero(histogram) < 2:
+        return None
+    threshold = otsu_threshold(histogram)
+    dark_ink = bool(levels[0, 0] > threshold)
+    if dark_ink:
+        levels, histogram, threshold = 255 - levels, histogram[::-1], 254 - threshold
+    ground, full, spread, share = two_classes(histogram, threshold)
+    height = full - ground
+    if height < LEAST_CONTRAST or spread > LARGEST_SPREAD * height or share > LARGEST_SHARE:
+        return None
+    found = find_one_digit(levels > threshold)
+    if found is None:
+        return None
+    mask, (top, bottom, left, right), parts, specks = found
+    area = (bottom - top) * (right - left)
+    if share * levels.size > FULL_BOX * area and area > LARGE_BOX * levels.size:
+        return None  # a sheet on a table, not a stroke
+    ink = np.clip(levels[top:bottom, left:right], ground, full) - np.float32(ground)
+    ink *= np.float32(1 / height)
+    if specks:
+        ink *= change_width(mask[top:bottom, left:right].astype(np.float32), 3)
+    boxed, thickening = fit_into_box(ink), 0.0
+    scale = max(ink.shape) / BOX_SIZE
+    stroke = stroke_width(boxed) * scale
+    if not THINNEST * scale <= stroke <= THICKEST * scale:
+        ink, stroke, thickening = bring_near_mnist(ink)
+        boxed = fit_into_box(ink)
+    return PreparedPicture(
+        place_by_mass(boxed),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=(top * reduction, bottom * reduction, left * reduction, right * reduction),
+        dark_ink=dark_ink,
+        ground_level=255.0 - ground if dark_ink else float(ground),
+        contrast=height / 255,
+        noise=max(spread / 255, LEAST_NOISE),
+        threshold=(threshold - ground) / height,
+        specks_dropped=specks,
+        parts=parts,
+        stroke_width=stroke * reduction,
+        thickening=thickening,
+    )
+
+
+def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int, int] | None:
+    """The digit in a mask that shows nothing else but specks, and does not touch the border; None for another mask.
+
+    Returns:
+        The digit's mask and box, how many parts it has, and how many specks there were.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    if top == 0 or left == 0 or bottom == mask.shape[0] or right == mask.shape[1]:
+        return None
+    parts, specks = 1, 0
+    if len(rows) < bottom - top or len(columns) < right - left:
+        # Seen from the side or from above there is a gap: not all is one part.
+        from mnistsum_runtime.components import choose_parts, label
+
+        components = label(mask)
+        chosen, small = choose_parts(components, components.area.astype(np.float64))
+        parts, specks = int(chosen.sum()), int((small & ~chosen).sum())
+        if parts + specks < len(components):
+            return None
+        mask = components.mask_of(chosen)
+        top, bottom, left, right = ink_box(mask)
+    if max(bottom - top, right - left) < LEAST_LENGTH:
+        return None
+    return mask, (top, bottom, left, right), parts, specks
+
+
+def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each level 0..255 stands in a picture: [256]; of a large one, in a part of its rows and columns."""
+    step = max(1, min(levels.shape) // SAMPLED)
+    return np.bincount(levels[::step, ::step].ravel(), minlength=256)
+
+
+def otsu_threshold(histogram: NDArray[np.integer]) -> int:
+    """The level t that best parts a [256] histogram of two levels or more into levels <= t and levels > t.
+
+    The between-class variance is largest there; of a flat maximum, the middle.
+    (N. Otsu: A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9, 1979.)
+    """
+    levels = np.flatnonzero(histogram)
+    first, last = int(levels[0]), int(levels[-1])  # between them, no class is empty
+    below = np.cumsum(histogram[first : last + 1], dtype=np.float64)
+    moment = np.cumsum(histogram[first : last + 1] * np.arange(first, last + 1), dtype=np.float64)
+    total, total_moment = below[-1], moment[-1]
+    below, moment = below[:-1], moment[:-1]
+    variance = (total_moment * below - total * moment) ** 2 / (below * (total - below))
+    best = np.flatnonzero(variance >= variance.max() * (1 - 1e-12))
+    return first + int(best[0] + best[-1]) // 2
+
+
+def two_classes(histogram: NDArray[np.integer], threshold: int) -> tuple[int, int, float, float]:
+    """Of the levels up to a threshold and those over it: either's median, the lower's spread, the upper's share.
+
+    The spread is the standard deviation as the 10th and the 90th percentile have it: the soft edges of ink, which are
+    on the lower side as well, are no unevenness of the ground.
+    """
+    below = np.cumsum(histogram)
+    lower, total = int(below[threshold]), int(below[-1])
+    places = (0.1 * lower, 0.5 * lower, 0.9 * lower, 0.5 * (lower + total))
+    low, ground, high, full = (int(level) for level in np.searchsorted(below, places))
+    return ground, full, (high - low) / 2.56, (total - lower) / total
