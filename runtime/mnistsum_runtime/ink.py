@@ -84,7 +84,7 @@ def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
     dark ground is taken as it is.
     """
     if dark:
-        return np.float32(1) - levels / np.maximum(ground, DEEPEST_SHADOW).astype(np.float32)
+        return np.asarray(1 - levels / np.maximum(ground, DEEPEST_SHADOW).astype(np.float32))
     return (levels.astype(np.float32) - ground) / np.float32(255)
 
 

@@ -69,7 +69,8 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     stripes = max(8, min(24, width // 24))
     edges = np.linspace(0, width, stripes + 1).astype(int)
     columns = np.diff(edges).astype(np.float32)
-    profiles = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1) / columns  # [height, stripes]
+    stripe_sums = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1)
+    profiles = np.divide(stripe_sums, columns, dtype=np.float32)  # [height, stripes]
     least = max(FAINTEST, 3 * noise / (width / stripes) ** 0.5)
     if min(profiles[:, 0].max(), profiles[:, -1].max()) < least:
         return []  # nothing reaches both ends
@@ -91,7 +92,7 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     return found
 
 
-def _weakest_along(profiles: Contrast, rises: NDArray[np.int64], centres: NDArray[np.float64]) -> Contrast:
+def _weakest_along(profiles: Contrast, rises: NDArray[np.int64], centres: NDArray[np.floating]) -> Contrast:
     """How dark the stripes are along each straight line: all of them but the lightest eighth, and both ends.
 
     Args:

@@ -32,7 +32,8 @@ LARGEST_SHARE = 0.35
 LEAST_LENGTH = 16
 """its length at least this many pixels;"""
 FULL_BOX, LARGE_BOX = 0.6, 0.15
-"""and it does not fill its box as a sheet does: more than this share, of a box of more than this share of the picture."""
+"""and it does not fill its box as a sheet does: not more than the first share of a box of more than the second share of
+the picture."""
 SAMPLED = 100
 """So many rows or columns are enough for a histogram."""
 

@@ -86,7 +86,7 @@ def test_dark_ink_on_a_transparent_ground_is_read_as_on_white(ink: int) -> None:
     drawing[..., 3] = 255 - PAPER
     read = read_picture(encode(Image.fromarray(drawing), "PNG"))
     assert read[0, 0] == 255
-    assert np.array_equal(prepare(read), prepare(PAPER))
+    assert np.abs(prepare(read) - prepare(PAPER)).max() < 0.02
 
 
 def test_light_ink_on_a_transparent_ground_is_read_as_on_black() -> None:
@@ -149,7 +149,7 @@ def test_exif_orientation_is_respected(kind: str, orientation: int) -> None:
 
 def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size() -> None:
     read = read_picture(encode(Image.new("RGB", (4000, 3300), "white"), "JPEG"))
-    assert read.shape == (1650, 2000)
+    assert read.shape == (825, 1000)
 
 
 def test_the_first_frame_of_an_animation_is_read() -> None:
