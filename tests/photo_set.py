@@ -18,10 +18,11 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from mnistsum_runtime import PictureError, Predictor
 from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.components import label
 from mnistsum_train.data import load_mnist, split_validation
 
 SEED = 20
@@ -29,6 +30,12 @@ PER_KIND = 105
 """Photos of each kind."""
 NOTHING = 500
 """Pictures without a digit."""
+FINE = 8
+"""Pixels in which a pen draws, for each of the 28x28 digit."""
+THINNEST_PEN = 0.5
+"""Width of the thinnest line, in pixels of the 28x28 digit."""
+SMALLEST_LOOP = 1.0
+"""Area of the smallest loop that is seen as one, in pixels of the 28x28 digit."""
 
 Plane: TypeAlias = NDArray[np.float32]
 Colour: TypeAlias = tuple[float, float, float]
@@ -107,29 +114,64 @@ def smooth_noise(shape: tuple[int, int], scale: float, generator: Generator) -> 
 
 
 def ink_of(digit: NDArray[np.uint8], side: int, stroke: float, angle: float) -> Plane:
-    """The digit as a pen leaves it: [side, side], 0..1, with an edge about a pixel wide."""
-    fine = 8
-    levels = Image.fromarray(digit).resize((28 * fine, 28 * fine), Image.Resampling.BICUBIC)
+    """The digit as a pen leaves it: [side, side], 0..1, with an edge about a pixel wide.
+
+    A pen of another width writes the same digit: a thin one is not let break a stroke, nor a bold one close a loop.
+    """
+    levels = Image.fromarray(digit).resize((28 * FINE, 28 * FINE), Image.Resampling.BICUBIC)
     if angle:
         levels = levels.rotate(angle, Image.Resampling.BICUBIC)
     inside = np.asarray(levels) > 110
-    if stroke:
-        # By distance: a pixel within `stroke / 2` of the ink becomes ink, or within it of the paper becomes paper.
-        from PIL import ImageFilter
-
-        size = 2 * round(abs(stroke) / 2 * fine) + 1
-        grow = ImageFilter.MaxFilter(3) if stroke > 0 else ImageFilter.MinFilter(3)
-        mask = Image.fromarray(inside.astype(np.uint8) * 255)
-        for step in range(size // 2):
-            # Alternating the square with a blur's threshold keeps corners round.
-            mask = mask.filter(grow)
-            if step % 3 == 2:
-                mask = mask.filter(ImageFilter.BoxBlur(2)).point([0] * 128 + [255] * 128)
-        inside = np.asarray(mask) > 0
-        if stroke < 0 and inside.sum() < 0.2 * (np.asarray(levels) > 110).sum():
-            inside = np.asarray(levels) > 160  # so thin that nothing would be left
+    if stroke < 0:
+        inside = widened(inside, stroke) | widened(midline(inside), THINNEST_PEN)
+    elif stroke > 0:
+        loops = loops_of(inside)
+        bold = widened(inside, stroke)
+        while loops_of(bold) < loops:
+            stroke *= 0.7
+            bold = widened(inside, stroke)
+        inside = bold
     resized = Image.fromarray(inside.astype(np.float32)).resize((side, side), Image.Resampling.BOX if side < 224 else 2)
     return np.asarray(resized, np.float32).clip(0, 1)
+
+
+def widened(inside: NDArray[np.bool_], stroke: float) -> NDArray[np.bool_]:
+    """Make ink wider by `stroke` pixels of the 28x28 digit, or thinner where it is negative."""
+    grow = ImageFilter.MaxFilter(3) if stroke > 0 else ImageFilter.MinFilter(3)
+    mask = Image.fromarray(inside.astype(np.uint8) * 255)
+    for step in range(round(abs(stroke) / 2 * FINE)):
+        # Alternating the square with a blur's threshold keeps corners round.
+        mask = mask.filter(grow)
+        if step % 3 == 2:
+            mask = mask.filter(ImageFilter.BoxBlur(2)).point([0] * 128 + [255] * 128)
+    return np.asarray(mask) > 0
+
+
+def loops_of(inside: NDArray[np.bool_]) -> int:
+    """How many loops of a digit a person sees: what ink encloses, but for a few pixels."""
+    around = label(np.pad(~inside, 1, constant_values=True))
+    return int((around.area >= SMALLEST_LOOP * FINE * FINE).sum()) - 1
+
+
+def midline(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The line down the middle of the strokes, one pixel wide, all in one where they were.
+
+    (T. Zhang, C. Suen: A Fast Parallel Algorithm for Thinning Digital Patterns, Communications of the ACM 27, 1984.)
+    """
+    line = np.pad(inside, 1)
+    while True:
+        before = int(line.sum())
+        for half in range(2):
+            # P2 to P9 of the paper: north, then clockwise.
+            moves = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+            n, ne, e, se, s, sw, w, nw = (np.roll(line, (-row, -column), (0, 1)) for row, column in moves)
+            around = np.stack((n, ne, e, se, s, sw, w, nw)).astype(np.int8)
+            neighbours = around.sum(axis=0)
+            rises = (np.roll(around, -1, axis=0) > around).sum(axis=0)
+            corner = ~(n & e & s) & ~(e & s & w) if half == 0 else ~(n & e & w) & ~(n & s & w)
+            line = line & ~((neighbours >= 2) & (neighbours <= 6) & (rises == 1) & corner)
+        if int(line.sum()) == before:
+            return line[1:-1, 1:-1]
 
 
 def lines_of(scene: Scene, generator: Generator) -> tuple[Plane, Plane]:
@@ -200,8 +242,6 @@ def expose(scene: Scene, digit: NDArray[np.uint8] | None, generator: Generator) 
     if scene.perspective:
         photo = _seen_from_the_side(photo, scene, generator)
     if scene.blur:
-        from PIL import ImageFilter
-
         photo = photo.filter(ImageFilter.GaussianBlur(scene.blur))
     exposed = np.asarray(photo, np.float32) / 255 * light_on(scene, generator)[..., None]
     exposed += scene.noise * generator.standard_normal(exposed.shape).astype(np.float32)
@@ -567,10 +607,10 @@ def photos(
         seed: Every photo has a source of chance of its own, of this seed and its place.
         kinds: Names of `KINDS`.
     """
-    for index, (digit, label) in enumerate(zip(digits, labels, strict=True)):
+    for index, (digit, answer) in enumerate(zip(digits, labels, strict=True)):
         kind = kinds[index % len(kinds)]
         generator = np.random.default_rng((seed, index))
-        yield Photo(kind, KINDS[kind](digit, generator), int(label))
+        yield Photo(kind, KINDS[kind](digit, generator), int(answer))
 
 
 def nothing_there(count: int, seed: int) -> Iterator[Photo]:
