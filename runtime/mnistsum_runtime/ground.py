@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     Levels = NDArray[np.uint8]
     """[height, width], 0 black to 255 white."""
+    Logs = NDArray[np.int16]
+    """[height, width], the logarithm of light in `LOG_UNITS`, 0 at mid-grey."""
 
 WIDE = 1 / 3
 """Ink may be this wide, as a share of the picture's shorter side, before it is taken for the ground."""
@@ -19,6 +21,15 @@ NARROW = 1 / 8
 """The same where light falls so unevenly that narrow shadows would be taken for ink."""
 GROUND_SIDE = 256
 """The ground is looked for on a copy whose longer side is at most about this long: light changes slowly."""
+LOG_UNITS = 2000
+"""Steps of the logarithm for each factor of e: a tenth of a level on white paper, within 16 bits on black."""
+DARKNESS = 8
+"""Levels that are added before the logarithm is taken, lest the noise of black grow without bounds."""
+LARGEST_LOG = 10_000
+"""A trend may leave the levels' range, but not that of 16 bits, whatever is taken from it."""
+
+_LOGARITHMS = (LOG_UNITS * np.log((np.arange(256) + DARKNESS) / (128 + DARKNESS))).astype(np.int16)
+"""Of each level 0..255."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,14 +38,14 @@ class Grounds:
 
     shape: tuple[int, int]
     """Height and width of the whole picture."""
-    trend: NDArray[np.float32]
-    """The quadratic surface through the small picture: what vignettes and gradients nearly are."""
-    rest: Levels
-    """The small picture without its trend, around 128."""
+    light: Logs
+    """The small picture."""
+    trend: Logs
+    """The quadratic surface through it: what vignettes and gradients nearly are."""
 
     @classmethod
     def of(cls, levels: Levels) -> Grounds:
-        """Make a picture small and take its trend out, since a closing levels off slopes at the picture's border."""
+        """Make a picture small, and take the logarithm, since light multiplies: a slope is the same in a shadow."""
         from PIL import Image, ImageFilter
 
         height, width = levels.shape
@@ -43,39 +54,44 @@ class Grounds:
         if factor > 1:
             image = image.reduce((min(factor, width), min(factor, height)))
         small = np.asarray(image.filter(ImageFilter.BoxBlur(1)))  # a closing keeps the lightest grain of the paper
-        trend = quadratic_surface(small)
-        return cls((height, width), trend, (small - trend + 128).clip(0, 255).astype(np.uint8))
+        light = _LOGARITHMS[small]
+        return cls((height, width), light, quadratic_surface(light))
 
-    def without_ink(self, dark: bool, widest: float) -> Levels:
-        """The small picture without what is darker (lighter) than its surroundings and narrower than `widest`.
+    def wide(self, dark: bool) -> Logs:
+        """The small picture without what is darker (lighter) than its surroundings and narrower than `WIDE`.
 
-        A grey-scale closing (opening) by a square. It keeps the edge of a shadow, since what lies behind it is wide.
-        (J. Serra: Image Analysis and Mathematical Morphology, 1982; what a closing takes is the black top-hat.)
+        The trend is taken out before and put back after, since a closing by so wide a square fills its curvature.
         """
-        side = max(3, round(min(self.rest.shape) * widest))
-        return closing(self.rest, side) if dark else 255 - closing(255 - self.rest, side)
+        return _without_ink(self.light - self.trend, dark, WIDE) + self.trend
 
-    def full_size(self, without_ink: Levels) -> Levels:
-        """The ground at the picture's own size, its trend put back."""
+    def narrow(self, dark: bool) -> Logs:
+        """The same for `NARROW`, of the picture as it is: the trend of a picture that is half in shadow follows the
+        shadow, and taken out would leave a valley along its edge, which looks like ink."""
+        return _without_ink(self.light, dark, NARROW)
+
+    def roughness(self, wide: Logs) -> float:
+        """Mean absolute deviation of a wide ground from its trend, in percent: ink of the wrong polarity leaves its
+        ground torn."""
+        rest = wide - self.trend
+        return float(np.abs(rest - np.median(rest)).mean()) * 100 / LOG_UNITS
+
+    def full_size(self, ground: Logs) -> Levels:
+        """A ground at the picture's own size, as levels."""
         from PIL import Image, ImageFilter
 
-        ground = Image.fromarray((without_ink + self.trend - 128).clip(0, 255).astype(np.uint8))
+        levels = np.exp(ground / np.float32(LOG_UNITS)) * np.float32(128 + DARKNESS) - DARKNESS
+        small = Image.fromarray((levels + np.float32(0.5)).clip(0, 255).astype(np.uint8))
         height, width = self.shape
-        return np.asarray(ground.filter(ImageFilter.BoxBlur(1)).resize((width, height), Image.Resampling.BILINEAR))
+        return np.asarray(small.filter(ImageFilter.BoxBlur(1)).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def roughness(without_ink: Levels) -> float:
-    """Mean absolute deviation of a ground from its median level: ink of the wrong polarity leaves its ground torn."""
-    return float(np.abs(without_ink - np.float32(np.median(without_ink))).mean())
-
-
-def quadratic_surface(levels: Levels) -> NDArray[np.float32]:
+def quadratic_surface(light: Logs) -> Logs:
     """The quadratic surface through most of a picture: least squares, what lies far off left out in three rounds.
 
     Returns:
-        float32 [height, width], in levels.
+        int16 [height, width].
     """
-    height, width = levels.shape
+    height, width = light.shape
     step = max(1, round((height * width / 2000) ** 0.5))
     rows, columns = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
 
@@ -84,33 +100,49 @@ def quadratic_surface(levels: Levels) -> NDArray[np.float32]:
         return np.stack([one, one * x, one * y[:, None], one * x * x, y[:, None] * x, one * (y * y)[:, None]], axis=-1)
 
     design = terms(rows[::step], columns[::step]).reshape(-1, 6)
-    values = levels[::step, ::step].ravel().astype(np.float32)
+    values = light[::step, ::step].ravel().astype(np.float32)
     weights = np.ones(len(values), np.float32)
     ridge = np.eye(6, dtype=np.float32) * 1e-3  # a row of pixels has no height to fit
     for _ in range(4):
         weighted = design * weights[:, None]
         coefficients = np.linalg.solve(weighted.T @ design + ridge, weighted.T @ values)
         off = np.abs(values - design @ coefficients)
-        weights = (off <= max(2.0, 2 * float(np.median(off)))).astype(np.float32)
+        weights = (off <= max(LOG_UNITS / 100, 2 * float(np.median(off)))).astype(np.float32)
     c = coefficients.astype(np.float32)
     x, y = columns, rows[:, None]
-    surface: NDArray[np.float32] = (c[0] + c[1] * x + c[3] * x * x) + (c[2] + c[4] * x + c[5] * y) * y
-    return surface
+    surface = (c[0] + c[1] * x + c[3] * x * x) + (c[2] + c[4] * x + c[5] * y) * y
+    return np.asarray(surface.clip(-LARGEST_LOG, LARGEST_LOG), np.int16)
 
 
-def closing(levels: Levels, side: int) -> Levels:
-    """The grey-scale closing by a square of `side` pixels: the maximum over it, then the minimum."""
-    return 255 - _maximum(255 - _maximum(levels, side), side)
+def _without_ink(light: Logs, dark: bool, widest: float) -> Logs:
+    """A grey-scale closing (of light ink, an opening) by a square whose side is a share of the shorter side.
+
+    It keeps the edge of a shadow, since what lies behind it is wide.
+    (J. Serra: Image Analysis and Mathematical Morphology, 1982; what a closing takes is the black top-hat.)
+    """
+    side = max(3, round(min(light.shape) * widest))
+    return closing(light, side) if dark else -closing(-light, side)
 
 
-def _maximum(levels: Levels, side: int) -> Levels:
-    """The maximum over a centred square of `side` pixels (made odd), the picture's edge repeated.
+def closing(light: Logs, side: int) -> Logs:
+    """The grey-scale closing by a square of `side` pixels (made odd): the maximum over it, then the minimum.
+
+    Beyond the picture its slope goes on, mirrored, where repeating the border would level slopes off.
+    """
+    reach = side // 2
+    padded = np.pad(light, [(min(2 * reach, length - 1),) * 2 for length in light.shape], "reflect", reflect_type="odd")
+    closed = -_maximum(-_maximum(padded, reach), reach)
+    top, left = ((p - q) // 2 for p, q in zip(padded.shape, light.shape, strict=True))
+    return closed[top : top + light.shape[0], left : left + light.shape[1]]
+
+
+def _maximum(light: Logs, reach: int) -> Logs:
+    """The maximum over a centred square of 2 `reach` + 1 pixels, the border repeated.
 
     Along each axis by doubling: the maximum over 2 n pixels is that of two maxima over n.
     """
-    reach = side // 2
     for _ in range(2):
-        padded = np.pad(levels, ((reach, reach), (0, 0)), mode="edge")
+        padded = np.pad(light, ((reach, reach), (0, 0)), mode="edge")
         length = 1
         while 2 * length <= 2 * reach + 1:
             padded = np.maximum(padded[:-length], padded[length:])
@@ -118,5 +150,5 @@ def _maximum(levels: Levels, side: int) -> Levels:
         rest = 2 * reach + 1 - length
         if rest:
             padded = np.maximum(padded[:-rest], padded[rest:])
-        levels = np.ascontiguousarray(padded.T)
-    return levels
+        light = np.ascontiguousarray(padded.T)
+    return light

@@ -30,6 +30,10 @@ FAINT_NOISES = 10.0
 """Ink is faint where its contrast is at most this many standard deviations of the ground."""
 GRAIN = 1 / 250
 """Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
+REACHING = np.array([1, 0.3, 0.1, 0.05, 0.05])
+"""What counts of the evidence for a part that touches so many sides of the picture,"""
+ACROSS = 0.05
+"""and for one that crosses it."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
 
@@ -68,13 +72,17 @@ class FoundInk:
     """Parts of the digit."""
     contact: int
     """How many of the digit's pixels lie on the picture's border."""
+    free: float
+    """How little of its main part has to do with the border, 0..1; see `freedom`."""
 
     @property
     def weight(self) -> float:
-        """Squared step times area: what the better of two polarities or grounds has more of."""
-        longest = max(self.box[1] - self.box[0], self.box[3] - self.box[2])
-        free = min(1.0, max(0.003, 1 - 2 * self.contact / longest))
-        return self.step * abs(self.step) * int(self.mask.sum()) * free
+        """Squared step times the root of the area: what the better of two polarities or grounds has more of.
+
+        By the area itself, what a wide shadow leaves would have more than a thin pen.
+        """
+        edge = min(1.0, max(0.0, self.step / self.level)) if self.level > 0 else 0.0
+        return float(self.step * abs(self.step) * edge**2 * np.count_nonzero(self.mask) ** 0.5 * self.free)
 
 
 def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
@@ -153,24 +161,37 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
         strangers=int((~specks & ~chosen & (strength > 0.1 * strength.max())).sum()),
         parts=int(chosen.sum()),
         contact=int(parts.border_contact()[chosen].sum()),
+        free=float(freedom(parts)[strength.argmax()]),
     )
 
 
 def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
     """How much speaks for each part: the sum of its squared contrast.
 
-    Little is left of it for what lies along the picture's border (a table, a shadow) or crosses the whole picture.
+    Less counts for what touches the picture's border; see `freedom`.
     """
     squares = np.append(np.square(contrast).ravel(), np.float32(0))
     row = parts.run_rows * contrast.shape[1]
     # Of each run from its start to its end, and from there to the next, which is left out.
     bounds = np.stack((row + parts.run_starts, row + parts.run_ends), axis=1).ravel()
     mass = np.add.reduceat(squares, bounds)[::2]
+    by_part = np.bincount(parts.run_labels, mass, len(parts))
+    return np.asarray(by_part * freedom(parts))
+
+
+def freedom(parts: Components) -> NDArray[np.float64]:
+    """How little each part has to do with the picture's border, from 1 for what is free of it.
+
+    What lies along the border is a table or a shadow, what reaches from one side to another a line or a shadow, and
+    what comes in from one side may be a finger, a pen or its shadow as well as a digit that is cut.
+    """
     height, width = parts.bottom - parts.top, parts.right - parts.left
     along = parts.border_contact() / np.maximum(height, width)
-    across = (height == contrast.shape[0]) | (width == contrast.shape[1])
-    by_part = np.bincount(parts.run_labels, mass, len(parts))
-    return np.asarray(by_part * (1 - 2 * along).clip(0.003, 1) * np.where(across, 0.05, 1))
+    top, bottom = parts.top == 0, parts.bottom == parts.shape[0]
+    left, right = parts.left == 0, parts.right == parts.shape[1]
+    sides = top.astype(np.int64) + bottom + left + right
+    across = (top & bottom) | (left & right)
+    return np.asarray(np.where(across, ACROSS, REACHING[sides]) * (1 - 2 * along).clip(0.003, 1))
 
 
 def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:

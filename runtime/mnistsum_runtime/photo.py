@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.ground import NARROW, WIDE, Grounds, roughness
+from mnistsum_runtime.ground import Grounds
 from mnistsum_runtime.ink import LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
 from mnistsum_runtime.prepared import PreparedPicture
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mnistsum_runtime.mnist_form import Ink
 
 ROUGH = 2.0
-"""A ground whose roughness is over this many levels has shadows."""
+"""A ground whose roughness is over this many percent has shadows."""
 UNDECIDED = 3.0
 """Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
 SMALLEST = 8
@@ -83,23 +83,17 @@ def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
     shadows make both rough, ink of either polarity is looked for over a ground that follows their edges more closely.
     """
     grounds = Grounds.of(levels)
-    wide = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
-    rough = {dark: roughness(ground) for dark, ground in wide.items()}
+    wide = {dark: grounds.wide(dark) for dark in (True, False)}
+    rough = {dark: grounds.roughness(ground) for dark, ground in wide.items()}
     dark = rough[True] <= rough[False]
-
-    def look(dark: bool, widest: float) -> FoundInk | None:
-        ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
-        return find_ink(levels, grounds.full_size(ground), dark)
-
     found: list[FoundInk | None] = []
     if rough[dark] > ROUGH:
-        both = [look(dark, NARROW)]
+        found.append(find_ink(levels, grounds.full_size(grounds.narrow(dark)), dark))
         if rough[not dark] < UNDECIDED * rough[dark]:
-            both.append(look(not dark, NARROW))
-        best = _heaviest(both)
-        found.append(best)
+            found.append(find_ink(levels, grounds.full_size(grounds.narrow(not dark)), not dark))
+        best = _heaviest(found)
         dark = best.dark if best else dark
-    found.append(look(dark, WIDE))
+    found.append(find_ink(levels, grounds.full_size(wide[dark]), dark))
     return _heaviest(found)
 
 
