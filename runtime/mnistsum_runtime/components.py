@@ -104,8 +104,8 @@ def label(mask: Mask) -> Components:
 def choose_parts(parts: Components, strength: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which parts are the digit, and which are specks.
 
-    The digit is the part of most evidence, and what lies near it and is neither much smaller nor along the border:
-    the floating bar of a 5, the pieces of a faint stroke.
+    The digit is the part of most evidence, and what lies near it and is neither much smaller nor along the border: the
+    floating bar of a 5, the pieces of a faint stroke. Of a digit that is free of the border, no part touches it.
     """
     main = int(strength.argmax())
     longest = np.maximum(parts.bottom - parts.top, parts.right - parts.left)
@@ -114,7 +114,9 @@ def choose_parts(parts: Components, strength: NDArray[np.float64]) -> tuple[NDAr
     across = np.maximum(parts.left - parts.right[main], parts.left[main] - parts.right).clip(0, None)
     near = np.hypot(down, across) < 0.4 * size
     specks = (longest < 0.15 * size) | (parts.area < 0.02 * parts.area[main])
-    chosen = near & ~specks & (2 * parts.border_contact() < longest) & (strength > 0.02 * strength[main])
+    contact = parts.border_contact()
+    kept_out = contact > 0 if contact[main] == 0 else 2 * contact >= longest
+    chosen = near & ~specks & ~kept_out & (strength > 0.02 * strength[main])
     chosen[main] = True
     return chosen, specks
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 WIDE = 1 / 3
 """Ink may be this wide, as a share of the picture's shorter side, before it is taken for the ground."""
 NARROW = 1 / 8
-"""The same where light falls so unevenly that narrow shadows would be taken for ink."""
+"""The same where light falls so unevenly that narrow shadows would be taken for ink,"""
+NARROWEST = 1 / 20
+"""and where there are shadows as narrow as fingers: thick strokes are hollow then."""
 GROUND_SIDE = 256
 """The ground is looked for on a copy whose longer side is at most about this long: light changes slowly."""
 LOG_UNITS = 2000
@@ -57,32 +59,41 @@ class Grounds:
         light = _LOGARITHMS[small]
         return cls((height, width), light, quadratic_surface(light))
 
-    def wide(self, dark: bool) -> Logs:
-        """The small picture without what is darker (lighter) than its surroundings and narrower than `WIDE`.
+    def without_ink(self, dark: bool, widest: float) -> Logs:
+        """The small picture without what is darker (lighter) than its surroundings and narrower than `widest`.
 
-        The trend is taken out before and put back after, since a closing by so wide a square fills its curvature.
+        A grey-scale closing (of light ink, an opening) by a square. It keeps the edge of a shadow, since what lies
+        behind it is wide. (J. Serra: Image Analysis and Mathematical Morphology, 1982; what a closing takes out is the
+        black top-hat.)
+
+        By so wide a square as `WIDE` it fills a curvature too: there the trend is taken out before and put back after.
+        Where the square is narrow that would do harm: the trend of a picture that is half in shadow follows the shadow,
+        and leaves a valley along its edge, which looks like ink.
         """
-        return _without_ink(self.light - self.trend, dark, WIDE) + self.trend
-
-    def narrow(self, dark: bool) -> Logs:
-        """The same for `NARROW`, of the picture as it is: the trend of a picture that is half in shadow follows the
-        shadow, and taken out would leave a valley along its edge, which looks like ink."""
-        return _without_ink(self.light, dark, NARROW)
+        side = max(3, round(min(self.light.shape) * widest))
+        trend = self.trend if widest == WIDE else np.int16(0)
+        rest = self.light - trend
+        return (closing(rest, side) if dark else -closing(-rest, side)) + trend
 
     def roughness(self, wide: Logs) -> float:
-        """Mean absolute deviation of a wide ground from its trend, in percent: ink of the wrong polarity leaves its
-        ground torn."""
-        rest = wide - self.trend
-        return float(np.abs(rest - np.median(rest)).mean()) * 100 / LOG_UNITS
+        """Mean absolute deviation of a wide ground from its trend, in levels: ink of the wrong polarity leaves its
+        ground torn.
+        """
+        rest = to_levels(wide) - to_levels(self.trend)
+        return float(np.abs(rest - np.median(rest)).mean())
 
     def full_size(self, ground: Logs) -> Levels:
         """A ground at the picture's own size, as levels."""
         from PIL import Image, ImageFilter
 
-        levels = np.exp(ground / np.float32(LOG_UNITS)) * np.float32(128 + DARKNESS) - DARKNESS
-        small = Image.fromarray((levels + np.float32(0.5)).clip(0, 255).astype(np.uint8))
+        small = Image.fromarray((to_levels(ground) + np.float32(0.5)).clip(0, 255).astype(np.uint8))
         height, width = self.shape
         return np.asarray(small.filter(ImageFilter.BoxBlur(1)).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def to_levels(light: Logs) -> NDArray[np.float32]:
+    """The levels, of which `light` is the logarithm."""
+    return np.asarray(np.exp(light / np.float32(LOG_UNITS)) * np.float32(128 + DARKNESS) - DARKNESS)
 
 
 def quadratic_surface(light: Logs) -> Logs:
@@ -112,16 +123,6 @@ def quadratic_surface(light: Logs) -> Logs:
     x, y = columns, rows[:, None]
     surface = (c[0] + c[1] * x + c[3] * x * x) + (c[2] + c[4] * x + c[5] * y) * y
     return np.asarray(surface.clip(-LARGEST_LOG, LARGEST_LOG), np.int16)
-
-
-def _without_ink(light: Logs, dark: bool, widest: float) -> Logs:
-    """A grey-scale closing (of light ink, an opening) by a square whose side is a share of the shorter side.
-
-    It keeps the edge of a shadow, since what lies behind it is wide.
-    (J. Serra: Image Analysis and Mathematical Morphology, 1982; what a closing takes is the black top-hat.)
-    """
-    side = max(3, round(min(light.shape) * widest))
-    return closing(light, side) if dark else -closing(-light, side)
 
 
 def closing(light: Logs, side: int) -> Logs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.ground import Grounds
+from mnistsum_runtime.ground import NARROW, NARROWEST, WIDE, Grounds
 from mnistsum_runtime.ink import LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
 from mnistsum_runtime.prepared import PreparedPicture
@@ -23,6 +23,10 @@ ROUGH = 2.0
 """A ground whose roughness is over this many percent has shadows."""
 UNDECIDED = 3.0
 """Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
+CLEAR_EDGE = 0.85
+"""What falls by less than this share just outside it may be a shadow: narrower grounds are tried."""
+MOST_LOST = 0.1
+"""Over a narrower ground, this share of its ink may be missing inside a digit."""
 SMALLEST = 8
 """A digit is at least this long, in pixels of the working size."""
 LEAST_SHARE = 0.25
@@ -83,18 +87,35 @@ def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
     shadows make both rough, ink of either polarity is looked for over a ground that follows their edges more closely.
     """
     grounds = Grounds.of(levels)
-    wide = {dark: grounds.wide(dark) for dark in (True, False)}
+    wide = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
     rough = {dark: grounds.roughness(ground) for dark, ground in wide.items()}
     dark = rough[True] <= rough[False]
+
+    def look(dark: bool, widest: float) -> FoundInk | None:
+        ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
+        return find_ink(levels, grounds.full_size(ground), dark)
+
     found: list[FoundInk | None] = []
     if rough[dark] > ROUGH:
-        found.append(find_ink(levels, grounds.full_size(grounds.narrow(dark)), dark))
+        found.append(look(dark, NARROW))
         if rough[not dark] < UNDECIDED * rough[dark]:
-            found.append(find_ink(levels, grounds.full_size(grounds.narrow(not dark)), not dark))
+            found.append(look(not dark, NARROW))
         best = _heaviest(found)
         dark = best.dark if best else dark
-    found.append(find_ink(levels, grounds.full_size(wide[dark]), dark))
+    found.append(look(dark, WIDE))
+    best = _heaviest(found)
+    if best is not None and (best.contact or best.step < CLEAR_EDGE * best.level):
+        narrower = [look(best.dark, widest) for widest in (NARROW, NARROWEST)]
+        found += [one for one in narrower if one and not is_hollow(one, best)]
     return _heaviest(found)
+
+
+def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
+    """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground."""
+    top, bottom, left, right = found.box
+    inside = (slice(top, bottom), slice(left, right))
+    lost = (wider.contrast[inside] > 0.8 * found.level) & ~found.mask[inside]
+    return bool(np.count_nonzero(lost) > MOST_LOST * np.count_nonzero(found.mask))
 
 
 def _heaviest(found: list[FoundInk | None]) -> FoundInk | None:

@@ -19,6 +19,10 @@ SMALLEST = 0.2
 """A sheet fills at least this share of the picture."""
 FULLEST = 0.6
 """A sheet that fills more than this share need not look like one: no digit fills so much."""
+LEAST_FILLED = 0.75
+"""What is not ink fills at least this share of a sheet's outline: a digit's strokes fill less of theirs,"""
+LEAST_OF_BOX = 0.65
+"""and the outline fills this share of its box: a sheet seen from the side or turned by up to 15 degrees."""
 STEP = 24
 """The table differs from the sheet by at least this many levels."""
 SEARCH_SIDE = 256
@@ -83,7 +87,7 @@ def find_sheet(levels: Levels) -> Mask | None:
     sheet = _between_ends(part) & _between_ends(part.T).T
     area = int(sheet.sum())
     box = int((parts.bottom - parts.top)[largest] * (parts.right - parts.left)[largest])
-    looks_so = parts.area[largest] > 0.75 * area and area > 0.82 * box
+    looks_so = parts.area[largest] > LEAST_FILLED * area and area > LEAST_OF_BOX * box
     if area < SMALLEST * height * width or not (looks_so or area > FULLEST * height * width):
         return None
     within, beyond = shrink(sheet, 3), shrink(~sheet, 3)
