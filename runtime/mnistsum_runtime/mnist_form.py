@@ -84,7 +84,8 @@ def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
         changed = change_width(np.pad(ink, int(abs(change)) + 2), change)
         # A blot has no strokes to thin: it is left whole.
         ink, change = (changed, change) if changed.sum() > 0.3 * ink.sum() else (ink, 0.0)
-    top, bottom, left, right = ink_box(ink > INK_BEGINS)
+    # Of dust and hair, averaging leaves nothing at full ink.
+    top, bottom, left, right = ink_box(ink > INK_BEGINS * ink.max())
     return ink[top:bottom, left:right], width * factor, change / scale
 
 
