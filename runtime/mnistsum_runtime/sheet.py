@@ -21,7 +21,8 @@ FULLEST = 0.6
 """A sheet that fills more than this share need not look like one: no digit fills so much."""
 SHEETS = ((0.75, 0.82), (0.88, 0.65))
 """What is not ink fills more than the first share of a sheet's outline, and the outline more than the second share of
-its box: seen from the front, or from the side or turned. A thick 0 fills 0.75 of its outline, and that 0.79 of its box."""
+its box: seen from the front, or from the side or turned. A thick 0 fills 0.75 of its outline, and that 0.79 of its
+box."""
 STEP = 24
 """The table differs from the sheet by at least this many levels."""
 SEARCH_SIDE = 256
