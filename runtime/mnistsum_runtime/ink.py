@@ -34,7 +34,7 @@ REACHING = np.array([1, 0.1, 0.05, 0.05, 0.05])
 """What counts of the evidence for a part that touches so many sides of the picture,"""
 ACROSS = 0.05
 """and for one that crosses it."""
-USUAL_NOISE = 0.01
+USUAL_NOISE = 0.03
 """Grain up to about this much says nothing about a ground."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
@@ -79,15 +79,14 @@ class FoundInk:
 
     @property
     def weight(self) -> float:
-        """Squared step times the root of the area over the noise: what the better of two polarities or grounds has
-        more of.
+        """Squared step times the root of the area over the noise: the better of two polarities or grounds has more.
 
         By the area itself, what a wide shadow leaves would have more than a thin pen. The ground of the wrong polarity
         is torn, so that much is left over it for noise.
         """
         edge = min(1.0, max(0.0, self.step / self.level)) if self.level > 0 else 0.0
         signal = self.step * abs(self.step) * edge**2 * np.count_nonzero(self.mask) ** 0.5
-        return float(signal / (self.noise + USUAL_NOISE) * self.free)
+        return float(signal / max(self.noise, USUAL_NOISE) * self.free)
 
 
 def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:

@@ -15,6 +15,8 @@ from mnistsum_runtime.sheet import cut_out_sheet
 from mnistsum_runtime.strokes import change_width
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from mnistsum_runtime.mnist_form import Ink
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 ROUGH = 2.0
 """A ground whose roughness is over this many percent has shadows."""
 UNDECIDED = 3.0
-"""Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked for."""
+"""Where one polarity's ground is less than this many times rougher than the other's, ink of both is looked at."""
 CLEAR_EDGE = 0.85
 """What falls by less than this share just outside it may be a shadow: narrower grounds are tried."""
 MOST_LOST = 0.1
@@ -31,6 +33,10 @@ SMALLEST = 8
 """A digit is at least this long, in pixels of the working size."""
 LEAST_SHARE = 0.25
 """A digit has at least this share of the evidence in its picture: photos of one have 0.77 and more."""
+THINNEST_STROKE = 1 / 30
+"""What runs over the picture's edge and is thinner than this share of its length is the end of a printed line."""
+LEAST_AMONG_LINES = 0.1
+"""On lined paper a digit is at least this long, as a share of the shorter side: what is shorter is left of the lines."""
 LEAST_EDGE = 0.5
 """Just outside it a digit's contrast falls by at least this share: in blurred photos by 0.6 and more."""
 
@@ -83,31 +89,44 @@ def prepare_photo(levels: NDArray[np.uint8], reduction: int, name: str) -> Prepa
 def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
     """Look for ink over the grounds that come into question, and take what has the most weight.
 
-    Ink is narrow: what a closing takes out of one polarity leaves the ground smooth, and of the other torn. Where
-    shadows make both rough, ink of either polarity is looked for over a ground that follows their edges more closely.
+    Ink is narrow: what a closing takes out of one polarity leaves the ground smooth, and of the other torn; where that
+    does not decide, both are looked at. Where shadows make the ground rough, or what was found may be one, grounds that
+    follow their edges more closely are tried too.
     """
     grounds = Grounds.of(levels)
     wide = {dark: grounds.without_ink(dark, WIDE) for dark in (True, False)}
     rough = {dark: grounds.roughness(ground) for dark, ground in wide.items()}
-    dark = rough[True] <= rough[False]
+    likely = rough[True] <= rough[False]
+    polarities = [likely, not likely] if rough[not likely] < UNDECIDED * rough[likely] else [likely]
 
     def look(dark: bool, widest: float) -> FoundInk | None:
         ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
         return find_ink(levels, grounds.full_size(ground), dark)
 
-    found: list[FoundInk | None] = []
-    if rough[dark] > ROUGH:
-        found.append(look(dark, NARROW))
-        if rough[not dark] < UNDECIDED * rough[dark]:
-            found.append(look(not dark, NARROW))
-        best = _heaviest(found)
-        dark = best.dark if best else dark
-    found.append(look(dark, WIDE))
-    best = _heaviest(found)
-    if best is not None and (best.contact or best.step < CLEAR_EDGE * best.level):
-        narrower = [look(best.dark, widest) for widest in (NARROW, NARROWEST)]
-        found += [one for one in narrower if one and not is_hollow(one, best)]
-    return _heaviest(found)
+    found = {dark: look(dark, WIDE) for dark in polarities}
+    if rough[likely] > ROUGH or is_doubtful(_heaviest(found.values())):
+        for dark in polarities:
+            found[dark] = _better(found[dark], look(dark, NARROW))
+    best = _heaviest(found.values())
+    if best is not None and is_doubtful(best):
+        best = _better(best, look(best.dark, NARROWEST))
+    return best
+
+
+def is_doubtful(found: FoundInk | None) -> bool:
+    """Whether what was found may be a shadow, or be joined to one."""
+    return found is not None and (found.contact > 0 or found.step < CLEAR_EDGE * found.level)
+
+
+def _heaviest(found: Iterable[FoundInk | None]) -> FoundInk | None:
+    return max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
+
+
+def _better(wider: FoundInk | None, narrower: FoundInk | None) -> FoundInk | None:
+    """What was found over two grounds of one polarity: the heavier, unless over the narrower it is hollow."""
+    if wider is not None and narrower is not None and is_hollow(narrower, wider):
+        return wider
+    return _heaviest((wider, narrower))
 
 
 def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
@@ -116,10 +135,6 @@ def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
     inside = (slice(top, bottom), slice(left, right))
     lost = (wider.contrast[inside] > 0.8 * found.level) & ~found.mask[inside]
     return bool(np.count_nonzero(lost) > MOST_LOST * np.count_nonzero(found.mask))
-
-
-def _heaviest(found: list[FoundInk | None]) -> FoundInk | None:
-    return max((one for one in found if one is not None), key=lambda one: one.weight, default=None)
 
 
 def why_no_digit(found: FoundInk | None) -> str:
@@ -132,6 +147,10 @@ def why_no_digit(found: FoundInk | None) -> str:
     longest, area = max(bottom - top, right - left), (bottom - top) * (right - left)
     if 2 * found.contact > longest and 2 * area < found.mask.size:
         return "only the picture's edge stands out from the ground"
+    if found.lines > 1 and longest < LEAST_AMONG_LINES * min(found.mask.shape):
+        return "nothing but lines stands out from the ground"
+    if found.contact and np.count_nonzero(found.mask) < THINNEST_STROKE * longest * longest:
+        return "only a line stands out from the ground, and runs over its edge"
     if found.share < LEAST_SHARE:
         return "many things stand out from the ground, none of them from the others"
     if found.step < LEAST_EDGE * found.level:
