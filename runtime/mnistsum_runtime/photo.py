@@ -36,7 +36,7 @@ LEAST_SHARE = 0.25
 THINNEST_STROKE = 1 / 30
 """What runs over the picture's edge and is thinner than this share of its length is the end of a printed line."""
 LEAST_AMONG_LINES = 0.1
-"""On lined paper a digit is at least this long, as a share of the shorter side: what is shorter is left of the lines."""
+"""On lined paper a digit is at least this long, as a share of the shorter side: what is shorter was left of lines."""
 LEAST_EDGE = 0.5
 """Just outside it a digit's contrast falls by at least this share: in blurred photos by 0.6 and more."""
 
@@ -142,20 +142,19 @@ def why_no_digit(found: FoundInk | None) -> str:
     if found is None or found.level < max(LEAST_CONTRAST, LEAST_NOISES * found.noise):
         return "nothing stands out from the ground"
     top, bottom, left, right = found.box
-    if max(bottom - top, right - left) < SMALLEST:
-        return "nothing larger than a speck stands out from the ground"
     longest, area = max(bottom - top, right - left), (bottom - top) * (right - left)
-    if 2 * found.contact > longest and 2 * area < found.mask.size:
-        return "only the picture's edge stands out from the ground"
-    if found.lines > 1 and longest < LEAST_AMONG_LINES * min(found.mask.shape):
-        return "nothing but lines stands out from the ground"
-    if found.contact and np.count_nonzero(found.mask) < THINNEST_STROKE * longest * longest:
-        return "only a line stands out from the ground, and runs over its edge"
-    if found.share < LEAST_SHARE:
-        return "many things stand out from the ground, none of them from the others"
-    if found.step < LEAST_EDGE * found.level:
-        return "what stands out from the ground has no edge, as shadows have none"
-    return ""
+    ink = np.count_nonzero(found.mask)
+    reasons = {
+        "nothing larger than a speck stands out from the ground": longest < SMALLEST,
+        "nothing but lines stands out from the ground": found.lines > 1
+        and longest < LEAST_AMONG_LINES * min(found.mask.shape),
+        "only a line's end stands out from the ground": found.contact > 0 and ink < THINNEST_STROKE * longest**2,
+        "only the picture's edge stands out from the ground": 2 * found.contact > longest
+        and 2 * area < found.mask.size,
+        "many things stand out from the ground, none of them from the others": found.share < LEAST_SHARE,
+        "what stands out from the ground has no edge, as shadows have none": found.step < LEAST_EDGE * found.level,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def cut_out(found: FoundInk) -> Ink:
