@@ -76,9 +76,7 @@ class Grounds:
         return (closing(rest, side) if dark else -closing(-rest, side)) + trend
 
     def roughness(self, wide: Logs) -> float:
-        """Mean absolute deviation of a wide ground from its trend, in levels: ink of the wrong polarity leaves its
-        ground torn.
-        """
+        """Mean absolute deviation of a wide ground from its trend, in levels: the wrong polarity's ground is torn."""
         rest = to_levels(wide) - to_levels(self.trend)
         return float(np.abs(rest - np.median(rest)).mean())
 

@@ -42,8 +42,7 @@ class Paper:
         image = Image.new("L", (SIDE, SIDE))
         for line in SHAPES[self.digit]:
             ImageDraw.Draw(image).line(line, fill=255, width=self.width, joint="curve")
-        soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1)))
-        return np.divide(soft, 255, dtype=np.float32)
+        return np.asarray(image.filter(ImageFilter.GaussianBlur(1))).astype(np.float32) / np.float32(255)
 
     def drawn(self) -> Plane:
         """The sheet in even light."""
