@@ -101,7 +101,10 @@ def photos_table() -> str:
 def doubt_table() -> str:
     """How often the user is told that there is no digit, or not to rely on the answer."""
     found = _load("sum/not_a_digit.json")
-    groups = [("MNIST test digits", found["test_digits"]), ("nothing there: sheets without a digit", found["nothing_there"])]
+    groups = [
+        ("MNIST test digits", found["test_digits"]),
+        ("nothing there: sheets without a digit", found["nothing_there"]),
+    ]
     groups += list(found["given"].items())
     groups += [(f"drawn: {kind}", row) for kind, row in found["drawn"].items()]
     groups += [(f"the same as photos: {kind}", row) for kind, row in found["on_paper"].items()]

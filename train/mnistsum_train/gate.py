@@ -25,6 +25,8 @@ DIGITS = 25_000
 DIGIT_WEIGHT = 20.0
 """Of a digit's loss: pictures of no digit are rarer in use than in these batches, and a digit that is gated away costs
 calibration."""
+LEAST_SPREAD = 0.1
+"""A feature's standard deviation, as a share of their mean, from which it is normalised."""
 AUGMENTATION = 0.7
 """Strength: a digit on a photo is not as MNIST's, and must still pass."""
 
@@ -41,8 +43,11 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     seen, other = (_see(network, images, generator) for images in (digits.images[:DIGITS], negatives))
+    mean, spread = seen.mean(0), seen.std(0)
+    # What digits hardly ever show would count a thousandfold otherwise, and quantisation would see nothing else.
+    spread = spread.clamp_min(LEAST_SPREAD * float(spread.mean()))
+    seen, other = (seen - mean) / spread, (other - mean) / spread
     gate = network.gate
-    gate[0].running_mean, gate[0].running_var = seen.mean(0), seen.var(0)
     for layer in gate:
         if isinstance(layer, nn.Linear):
             layer.reset_parameters()
@@ -60,6 +65,9 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     gate.requires_grad_(False)
+    # The network sees the features as they are: no step of its own for the normalisation.
+    gate[0].weight /= spread
+    gate[0].bias -= gate[0].weight @ mean
 
 
 @torch.no_grad()
