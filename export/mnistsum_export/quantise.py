@@ -6,8 +6,8 @@ fuses them into integer operators when it loads it.
 - Weights are signed, one scale per output channel; activations unsigned, one scale per tensor (U8S8: the fastest here).
 - Weights keep to 7 bits (`reduce_range`). x86 processors without VNNI add two products of 8 x 8 bits in 16 bits, which
   saturates: 2 * 255 * 127 is over 32,767, 2 * 255 * 64 is not. All processors then compute the same integers.
-- The heads and the gate's last layer stay float: 2 % of the weights. Logits in steps of 1/256 of their range tie and lose
-  their order, and a gate in such steps is not closed where it should be.
+- The heads and the gate's last layer stay float: 2 % of the weights. Logits in steps of 1/256 of their range tie and
+  lose their order, and a gate in such steps is not closed where it should be.
 """
 
 import logging

@@ -5,6 +5,7 @@ network to be unsure of the same pictures, as outlier exposure does, cost 0.2 po
 """
 
 from math import cos, pi
+from typing import cast
 
 import torch
 from torch import nn
@@ -48,6 +49,7 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     spread = spread.clamp_min(LEAST_SPREAD * float(spread.mean()))
     seen, other = (seen - mean) / spread, (other - mean) / spread
     gate = network.gate
+    first = cast(nn.Linear, gate[0])
     for layer in gate:
         if isinstance(layer, nn.Linear):
             layer.reset_parameters()
@@ -66,8 +68,8 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
         optimizer.step()
     gate.requires_grad_(False)
     # The network sees the features as they are: no step of its own for the normalisation.
-    gate[0].weight /= spread
-    gate[0].bias -= gate[0].weight @ mean
+    weight, bias = first.weight.data / spread, first.bias.data
+    first.weight.data, first.bias.data = weight, bias - weight @ mean
 
 
 @torch.no_grad()
