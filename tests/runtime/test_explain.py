@@ -12,6 +12,7 @@ from mnistsum_runtime import Predictor
 from mnistsum_runtime.command import exit_code_of as exit_code
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.explain import MOST_PANELS, ContactSheet, describe_preparation, look
+from mnistsum_runtime.png_rows import PngRows
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.run_cli import command
 from tiny_model import drawn_digit
@@ -57,6 +58,27 @@ def test_a_sheet_that_cannot_be_written_is_one_line_and_ends_with_1(
     out, err = capsys.readouterr()
     assert out.startswith(f"{seven}: digit 7")
     assert err.startswith("mnistsum-run: cannot write ") and err.count("\n") == 1
+
+
+def test_a_picture_is_never_drawn_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path
+) -> None:
+    before = seven.read_bytes()
+    assert explain(monkeypatch, model_file, seven, seven, 4) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"mnistsum-run: {seven} is one of the pictures: name another file to draw into\n",
+    )
+    assert seven.read_bytes() == before
+
+
+def test_rows_compressed_one_by_one_are_the_picture() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    png = PngRows(7)
+    png.add(pixels[:2].tobytes())
+    png.add(pixels[2:].tobytes())
+    with Image.open(BytesIO(png.finish())) as image:
+        assert np.array_equal(np.asarray(image), pixels)
 
 
 def test_the_field_is_shown_pixel_for_pixel(predictor: Predictor) -> None:
