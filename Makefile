@@ -5,7 +5,7 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train export artifacts samples figures tables pi wheelhouse compat dist bench clean
+.PHONY: help run test lint train export artifacts samples figures reality tables pi wheelhouse compat dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,10 +42,16 @@ artifacts: .venv/.installed  ## Regenerate everything that is shipped: training,
 samples: .venv/.installed
 	$(DEV)/python artifacts/make_samples.py
 
-figures: .venv/.installed .venv-run/.installed
+figures: .venv/.installed .venv-run/.installed reality
 	$(DEV)/python tests/clean_scans.py artifacts/sum/clean_scans.json
 	$(RUN)/mnistsum-bench --json > runs/bench.json
 	cp runs/bench.json artifacts/bench.json
+
+# FASHION=/usr/share/datasets/fashion-mnist, of the Debian package dataset-fashion-mnist, adds its row.
+FASHION ?=
+reality: .venv/.installed  ## Photos of digits, empty sheets and what is no digit: artifacts/sum/*.json
+	$(DEV)/python tests/photo_set.py artifacts/sum/photos.json
+	$(DEV)/python tests/not_a_digit.py artifacts/sum/not_a_digit.json $(FASHION)
 
 tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
 	$(DEV)/python artifacts/make_tables.py

@@ -89,6 +89,32 @@ def int8_table() -> str:
     return _table(rows)
 
 
+def photos_table() -> str:
+    """The project's photo set: digits on paper as cameras see them."""
+    taken = _load("sum/photos.json")["photos"]
+    rows = [["photos of test digits", "photos", "digit right"]]
+    for kind, row in (*taken["kinds"].items(), ("all", taken["all"])):
+        rows.append([kind, f"{row['count']:,}", _percent(row["right"])])
+    return _table(rows)
+
+
+def doubt_table() -> str:
+    """How often the user is told that there is no digit, or not to rely on the answer."""
+    found = _load("sum/not_a_digit.json")
+    groups = [
+        ("MNIST test digits", found["test_digits"]),
+        ("nothing there: sheets without a digit", found["nothing_there"]),
+    ]
+    groups += list(found["given"].items())
+    groups += [(f"drawn: {kind}", row) for kind, row in found["drawn"].items()]
+    groups += [(f"the same as photos: {kind}", row) for kind, row in found["on_paper"].items()]
+    rows = [["pictures", "number", "no answer", "unreliable", "both"]]
+    for name, row in groups:
+        shares = [_percent(row[key] / row["pictures"]) for key in ("no_answer", "unreliable")]
+        rows.append([name, f"{row['pictures']:,}", *shares, _percent(row["told"])])
+    return _table(rows)
+
+
 def bench_table() -> str:
     """What `mnistsum-bench` measured."""
     bench = _load("bench.json")
@@ -115,6 +141,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "detail": detail_table,
     "parity": parity_table,
     "int8": int8_table,
+    "photos": photos_table,
+    "doubt": doubt_table,
     "bench": bench_table,
     "compat": compat_table,
 }

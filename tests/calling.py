@@ -8,7 +8,7 @@ from unittest import mock
 
 import click
 
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import exit_code_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def call(command: click.Command, *arguments: object) -> Called:
     out, err = io.StringIO(), io.StringIO()
     argv = [str(command.name), *map(str, arguments)]
     with mock.patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
-        code = exit_code(command)
+        code = exit_code_of(command)
     return Called(code, out.getvalue(), err.getvalue())
 
 

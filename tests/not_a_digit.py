@@ -1,8 +1,8 @@
 """How often an answer is called reliable: real digits, drawn pictures of no digit, empty sheets, any given pictures.
 
 As a program, `python tests/not_a_digit.py OUT.json [--model FILE] [PICTURES ...]` measures the shipped model through
-`Predictor`. PICTURES are folders, or files in MNIST's own idx format, packed or not, for example
-`/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz` of the Debian package `dataset-fashion-mnist`.
+`Predictor`. PICTURES are files in MNIST's own idx format, packed or not, folders with a test set in it, or folders of
+picture files, for example `/usr/share/datasets/fashion-mnist` of the Debian package `dataset-fashion-mnist`.
 """
 
 import argparse
@@ -22,12 +22,15 @@ from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.picture import SUFFIXES
 from mnistsum_train.data import load_mnist
 from mnistsum_train.negatives import KINDS, draw_negatives
-from photo_set import NOTHING, SEED, nothing_there
+from photo_set import NOTHING, SEED, nothing_there, photos
 
 DRAWN = 100
 """Pictures of no digit of each kind, made of test digits where they are made of digits."""
 DRAWN_SEED = 2
 """Neither that of the training nor that of its report."""
+ON_PAPER = tuple(kind for kind in KINDS if kind not in ("silhouettes", "textures", "empty sheets"))
+"""Kinds that somebody could write: they are also measured as photos, through all of the preparation."""
+TEST_SET = "t10k-images-idx3-ubyte*"
 
 
 @dataclass
@@ -78,26 +81,37 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def read_pictures(path: Path) -> Sequence[Any]:
-    """The pictures of a folder, as paths, or of an idx file, as arrays."""
+    """The pictures of an idx file, or of the test set in a folder, as arrays, or those of a folder, as paths."""
     if path.is_dir():
+        found = sorted(path.glob(TEST_SET))
+        if found:
+            return list(read_idx(found[0]))
         return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
     return list(read_idx(path))
+
+
+def on_paper(fields: NDArray[np.uint8]) -> Iterable[bytes]:
+    """A photo of each, of the photo set's kinds in turn.
+
+    Args:
+        fields: [n, 28, 28], 0 ground to 255 ink.
+    """
+    no_labels = np.zeros(len(fields), np.int64)
+    return (photo.content for photo in photos(fields, no_labels, DRAWN_SEED))
 
 
 def measure(predictor: Predictor, given: Sequence[Path]) -> dict[str, Any]:
     """All figures; the pictures of one name at a time are in memory."""
     test = load_mnist(train=False)
-    drawn = {
-        kind: count(predictor, draw_negatives(kind, test, DRAWN, DRAWN_SEED)[:, 0].numpy()).to_dict() for kind in KINDS
-    }
+    drawn = {kind: draw_negatives(kind, test, DRAWN, DRAWN_SEED)[:, 0].numpy() for kind in KINDS}
     return {
         "model_sha256": predictor.model.sha256(),
         "least_confidence": predictor.model.calibration.least_confidence,
         "test_digits": count(predictor, test.images[:, 0].numpy()).to_dict(),
-        "drawn": drawn,
-        "drawn_mean": float(np.mean([kind["told"] for kind in drawn.values()])),
+        "drawn": {kind: count(predictor, fields).to_dict() for kind, fields in drawn.items()},
+        "on_paper": {kind: count(predictor, on_paper(drawn[kind])).to_dict() for kind in ON_PAPER},
         "nothing_there": count(predictor, [photo.content for photo in nothing_there(NOTHING, SEED)]).to_dict(),
-        "given": {str(path): count(predictor, read_pictures(path)).to_dict() for path in given},
+        "given": {path.name: count(predictor, read_pictures(path)).to_dict() for path in given},
     }
 
 

@@ -37,7 +37,7 @@ def test_file_names_the_checkpoint_it_was_made_from(checkpoint: Checkpoint, meta
 
 def test_export_record_is_of_the_shipped_bytes() -> None:
     record = json.loads((ARTIFACTS / "sum" / "export.json").read_text())
-    assert record["sha256"] == hashlib.sha256(shipped_model().read_bytes()).hexdigest()
+    assert record["sha256"] == hashlib.sha256(Path(shipped_model()).read_bytes()).hexdigest()
 
 
 def test_receipt_covers_all_test_pairs_and_every_label_agrees(metadata: dict[str, str]) -> None:
@@ -50,7 +50,7 @@ def test_receipt_covers_all_test_pairs_and_every_label_agrees(metadata: dict[str
 def test_shipped_bytes_answer_as_torch_does(checkpoint: Checkpoint) -> None:
     probes = make_probes(load_mnist(train=False).first(100).images[:, 0].numpy())
     truth = torch_logits(checkpoint.network, probes)
-    assert measure_parity(shipped_model().read_bytes(), probes, truth, 1e-4, "sum")
+    assert measure_parity(Path(shipped_model()).read_bytes(), probes, truth, 1e-4, "sum")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mnistsum_runtime import contract
 from mnistsum_runtime.operations import SUM, Operation
+from mnistsum_runtime.reliability import Calibration
 
 _SEGMENTS = {
     "top": (slice(5, 7), slice(9, 19)),
@@ -48,7 +49,10 @@ def drawn_digit(digit: int) -> NDArray[np.uint8]:
     return picture
 
 
-def make_tiny_model(operation: Operation = SUM) -> onnx.ModelProto:
+CALIBRATION = Calibration(1.0, 1.0, 0.5)
+
+
+def make_tiny_model(operation: Operation = SUM, calibration: Calibration = CALIBRATION) -> onnx.ModelProto:
     """A model that reads `drawn_digit` and computes the operation exactly."""
     templates = np.stack([drawn_digit(digit).ravel() / 255 for digit in range(10)]).astype(np.float32)
     # |picture - template|^2 without the part that is the same for all: the nearest template has the largest score.
@@ -96,6 +100,6 @@ def make_tiny_model(operation: Operation = SUM) -> onnx.ModelProto:
     metadata[contract.META_OPERATION] = operation.name
     metadata[contract.META_CLASSES] = json.dumps(operation.classes)
     metadata[contract.META_OPSET] = "17"
-    helper.set_model_props(model, metadata)
+    helper.set_model_props(model, metadata | calibration.to_metadata())
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -196,7 +196,7 @@ def verify_engines(
         "onnxruntime, as written": make_session(content, levels.ORT_DISABLE_ALL),
     }
     return tuple(
-        (name, verify_inference(Model(output, engine, operation), references)) for name, engine in engines.items()
+        (name, verify_inference(Model(str(output), engine, operation), references)) for name, engine in engines.items()
     )
 
 

@@ -40,7 +40,7 @@ def with_metadata(model: onnx.ModelProto, checkpoint: Checkpoint, opset: int, re
             contract.META_PARITY: receipt.to_json(),
         }
         | ({contract.META_PRECISION: contract.INT8} if isinstance(receipt, Int8Receipt) else {})
-        | ({} if calibration is None else {contract.META_CALIBRATION: Calibration(**calibration).to_json()}),
+        | ({} if calibration is None else Calibration(**calibration).to_metadata()),
     )
     content: bytes = described.SerializeToString(deterministic=True)
     return content

@@ -6,7 +6,8 @@ fuses them into integer operators when it loads it.
 - Weights are signed, one scale per output channel; activations unsigned, one scale per tensor (U8S8: the fastest here).
 - Weights keep to 7 bits (`reduce_range`). x86 processors without VNNI add two products of 8 x 8 bits in 16 bits, which
   saturates: 2 * 255 * 127 is over 32,767, 2 * 255 * 64 is not. All processors then compute the same integers.
-- The heads stay float: 2 % of the weights, and logits in steps of 1/256 of their range tie and lose their order.
+- The heads and the gate's last layer stay float: 2 % of the weights. Logits in steps of 1/256 of their range tie and
+  lose their order, and a gate in such steps is not closed where it should be.
 """
 
 import logging
@@ -58,9 +59,15 @@ def quantise(model: onnx.ModelProto, training: Part) -> onnx.ModelProto:
 
 
 def _heads(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that make the outputs."""
-    outputs = {output.name for output in model.graph.output}
-    return [node.name for node in model.graph.node if outputs & set(node.output)]
+    """Names of the nodes that make the outputs: back from these, up to the first layer with weights on every way."""
+    wanted = {output.name for output in model.graph.output}
+    names = []
+    for node in reversed(model.graph.node):  # which is in topological order
+        if wanted & set(node.output):
+            names.append(node.name)
+            if node.op_type != "Gemm":
+                wanted |= set(node.input)
+    return names
 
 
 class _CalibrationReader:

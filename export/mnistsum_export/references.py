@@ -118,7 +118,7 @@ def bind(references: References, content: bytes, output: Path) -> References:
     bound = replace(references, model_sha256=sha256(content).hexdigest())
     bound.check()
     session = onnxruntime.InferenceSession(content, session_options(1), providers=["CPUExecutionProvider"])
-    model = Model(output, session, check_contract(session, output))
+    model = Model(str(output), session, check_contract(session, str(output)))
     for result in (verify_preparation(bound), verify_inference(model, bound)):
         if not result:
             raise WorkError(f"the references do not verify on this machine; nothing was written: {result}")

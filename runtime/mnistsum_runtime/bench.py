@@ -60,7 +60,7 @@ class Figure:
     """`ms`, `us`, `MB` (10^6 bytes), `/s`, `x` (a ratio) or `%`."""
 
 
-def measure(model: Path, threads: tuple[int, ...], folder: Path, effort: Effort) -> Iterator[Figure]:
+def measure(model: str, threads: tuple[int, ...], folder: Path, effort: Effort) -> Iterator[Figure]:
     """Everything, in the order in which it is shown.
 
     Args:
@@ -78,13 +78,16 @@ def measure(model: Path, threads: tuple[int, ...], folder: Path, effort: Effort)
     yield from measure_files(predictor, files)
 
 
-def measure_processes(model: Path, picture: Path, effort: Effort) -> Iterator[Figure]:
+def measure_processes(model: str, picture: Path, effort: Effort) -> Iterator[Figure]:
     """Whole processes: how long a user waits, and the memory at its peak."""
-    run = "from mnistsum_runtime.cli import main; main()"  # what the script `mnistsum-run` does
+    from mnistsum_runtime.model import shipped_model
+
+    run = "from mnistsum_runtime.run import main; main()"  # what the script `mnistsum-run` does
+    options = [] if model == shipped_model() else ["--model", model]
     commands = {
         "python": [sys.executable, "-c", "pass"],
         "import onnxruntime": [sys.executable, "-c", "import onnxruntime"],
-        "mnistsum-run": [sys.executable, "-c", run, str(picture), "4", "--model", str(model)],
+        "mnistsum-run": [sys.executable, "-c", run, str(picture), "4", *options],
     }
     starts = dict(zip(commands, start_alternating(list(commands.values()), effort.starts), strict=True))
     for name, each in starts.items():
@@ -104,7 +107,7 @@ def measure_processes(model: Path, picture: Path, effort: Effort) -> Iterator[Fi
         yield Figure("peak memory", "mnistsum-run over import onnxruntime", over, "MB")
 
 
-def measure_sessions(model: Path, effort: Effort) -> Iterator[Figure]:
+def measure_sessions(model: str, effort: Effort) -> Iterator[Figure]:
     """A session made anew, its contract checked, and its first inference."""
     from mnistsum_runtime.model import open_model
 
@@ -131,7 +134,7 @@ def measure_warm(predictor: Predictor, effort: Effort) -> Iterator[Figure]:
     yield Figure("one picture, warm", "predict / session.run", ratio, "x")
 
 
-def measure_throughput(model: Path, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
+def measure_throughput(model: str, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
     """Pictures a second through the network, for each number of threads and each batch size."""
     from mnistsum_runtime.model import open_model
 

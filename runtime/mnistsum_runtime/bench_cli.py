@@ -60,7 +60,7 @@ def command(model: str | None, threads: tuple[int, ...], as_json: bool, compare:
         "format": FORMAT,
         "device": device.to_dict(),
         "versions": installed_versions(),
-        "model": {"file": path.name, "operation": opened.operation.name, "sha256": opened.sha256()},
+        "model": {"file": Path(path).name, "operation": opened.operation.name, "sha256": opened.sha256()},
     }
     if as_json:
         click.echo(json.dumps(about | {"figures": [to_dict(figure, earlier) for figure in figures]}))

@@ -44,9 +44,16 @@ META_PARITY = "mnistsum.parity"
 META_PRECISION = "mnistsum.precision"
 """`fp32` or `int8`; a file without the key is fp32."""
 
-META_CALIBRATION = "mnistsum.calibration"
-"""JSON object: temperatures and the limits of a reliable answer (`reliability.Calibration`). A file without the key is
-uncalibrated: temperatures of 1, and only outputs that disagree make an answer unreliable."""
+# The three of a calibrated file (`reliability.Calibration`), each a number as text. Of a file without them, such as
+# those from before there was a calibration, every answer is called unreliable.
+META_DIGIT_TEMPERATURE = "mnistsum.digit_temperature"
+"""The digit's logits are to be divided by it before softmax."""
+META_VALUE_TEMPERATURE = "mnistsum.value_temperature"
+"""The second output's."""
+META_LEAST_CONFIDENCE = "mnistsum.least_confidence"
+"""An answer with a lower calibrated confidence, of either output, is not reliable."""
+CALIBRATION_METADATA = (META_DIGIT_TEMPERATURE, META_VALUE_TEMPERATURE, META_LEAST_CONFIDENCE)
+"""In the order of `Calibration`'s fields."""
 
 FP32 = "fp32"
 INT8 = "int8"

@@ -71,6 +71,7 @@ STAGES = {
 
 _CHILD = """
 import json, sys
+from pathlib import Path
 def reached(stage, found):
     print(json.dumps([stage, found]), flush=True)
 import numpy
@@ -86,7 +87,7 @@ try:
 except MnistsumError as error:
     sys.exit(str(error))
 model = predictor.model
-reached("model", f"{model.path.name}, {model.operation.name}, sha256 {model.sha256()[:12]}, carries the contract")
+reached("model", f"{Path(model.path).name}, {model.operation.name}, sha256 {model.sha256()[:12]}, carries the contract")
 picture = numpy.zeros((28, 28), numpy.uint8)
 picture[4:24, 12:16] = 255
 prediction = predictor.predict(picture, 4)

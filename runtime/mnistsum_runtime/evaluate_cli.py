@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import run_and_exit
+from mnistsum_runtime.rim import write_error
+from mnistsum_runtime.run import one_line
 
 if TYPE_CHECKING:
     from mnistsum_runtime.evaluation import Outcome
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 # numpy and onnxruntime are imported when the call is known to be right: a wrong one is told at once.
 
 
-@click.command("mnistsum-evaluate", no_args_is_help=True)
+NAME = "mnistsum-evaluate"
+
+
+@click.command(NAME, no_args_is_help=True)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A model made by mnistsum-export.  [default: the one in the package]",
+    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
 )
 @click.option(
     "--number",
@@ -41,15 +44,21 @@ if TYPE_CHECKING:
     help="Also draw the mistakes into a PNG: what was seen, what was decided.",
 )
 @click.version_option(__version__)
-def command(folder: Path, model: Path | None, number: int | None, as_json: bool, explain: Path | None) -> int:
+def command(folder: Path, model: str | None, number: int | None, as_json: bool, explain: Path | None) -> int:
     """Measure the accuracy on the labelled pictures in FOLDER and in the folders in it.
 
     A picture's label is the name of its folder if that is a digit (7/photo.jpg), else the last digit before the ending
     of its own name (photo-7.jpg).
 
+    \b
+      mnistsum-evaluate photos/
+      mnistsum-evaluate photos/ --explain mistakes.png
+
+    The table: pictures; digit right; digit and sum right; called reliable; digit and sum right of those.
+
     Exit code: 0 done, 1 a picture gave no answer (it counts as wrong), 2 the call was wrong or nothing has a label, 3
     the model is missing or damaged.
-    """
+    """  # noqa: D301  (click needs the backspace itself)
     from mnistsum_runtime.evaluation import Outcome, Tally, by_folder, find_labelled, format_table
     from mnistsum_runtime.explain import ContactSheet, look
 
@@ -58,9 +67,9 @@ def command(folder: Path, model: Path | None, number: int | None, as_json: bool,
 
     predictor = Predictor(model)
     if unlabelled:
-        names = ", ".join(_one_line(str(path.relative_to(folder))) for path in unlabelled[:5])
+        names = ", ".join(one_line(str(path.relative_to(folder))) for path in unlabelled[:5])
         more = ", ..." if len(unlabelled) > 5 else ""
-        click.echo(f"mnistsum-evaluate: {len(unlabelled)} without a label left out: {names}{more}", err=True)
+        write_error(f"{NAME}: {len(unlabelled)} without a label left out: {names}{more}")
     outcomes = []
     mistakes = ContactSheet()
     for picture in pictures:
@@ -98,27 +107,19 @@ def _describe_mistake(outcome: Outcome) -> str:
 
     answer, picture = outcome.answer, outcome.picture
     if isinstance(answer, PictureError):
-        return f"label {picture.label}, no answer: {_one_line(answer.message)}"
-    return f"label {picture.label}, {answer.to_line(_one_line(str(picture.path)))}"
+        return f"label {picture.label}, no answer: {one_line(answer.message)}"
+    return f"label {picture.label}, {answer.to_line(one_line(str(picture.path)))}"
 
 
 def _write(mistakes: ContactSheet, path: Path) -> None:
     if not len(mistakes):
-        click.echo(f"mnistsum-evaluate: no mistakes, {path} was not written", err=True)
+        write_error(f"{NAME}: no mistakes, {path} was not written")
         return
-    mistakes.write(path)
-    if mistakes.left_out:
-        click.echo(
-            f"mnistsum-evaluate: {path} shows the first {len(mistakes)} mistakes, not {mistakes.left_out} more",
-            err=True,
-        )
-
-
-def _one_line(text: str) -> str:
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    left_out = mistakes.write(path)
+    if left_out:
+        write_error(f"{NAME}: {left_out}")
 
 
 def main() -> None:
     """Entry point of `mnistsum-evaluate`."""
-    # As in mnistsum-run: the output is flushed, an orderly end would only take time.
-    os._exit(exit_code(command))
+    run_and_exit(command)

@@ -128,9 +128,11 @@ def find_labelled(folder: Path, number: int | None) -> tuple[list[Labelled], lis
         raise CallError(f"{folder}: cannot be read: {error.strerror or error}") from error
     labels = {path: label_of(path) for path in files}
     labelled = [(path, label) for path, label in labels.items() if label is not None]
+    if not files:
+        raise CallError(f"{folder}: no pictures in it, nor in the folders in it")
     if not labelled:
         raise CallError(
-            f"{folder}: no labelled pictures, {len(files)} without a label; expected the digit as the name of a folder "
+            f"{folder}: none of its {len(files)} pictures has a label; expected the digit as the name of a folder "
             "(7/photo.jpg) or as the last digit of a name (photo-7.jpg)"
         )
     pictures = [

@@ -6,7 +6,6 @@ Drawn with Pillow alone, and imported only where it is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.picture import read_picture
+from mnistsum_runtime.png_rows import PngRows
 from mnistsum_runtime.preparation import prepare_picture, stretch
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from mnistsum_runtime.predictor import Predictor
     from mnistsum_runtime.prepared import PreparedPicture
 
-MOST_PANELS = 100
-"""Pictures on one sheet: a panel takes 1 MB of memory until the sheet is written."""
+MOST_PANELS = 60
+"""Pictures on one sheet, which is then 2800 x 10700 pixels: larger ones are slow to look at."""
+_TWO_COLUMNS_FROM = 4
 
 _CELL = 252
 """Side of the square for a picture: nine pixels for one of the 28x28 field."""
@@ -105,44 +106,58 @@ def describe_preparation(prepared: PreparedPicture) -> list[str]:
 
 
 class ContactSheet:
-    """Panels under each other, from four on in two columns; no more than `MOST_PANELS`."""
+    """Panels under each other, from four on in two columns; no more than `MOST_PANELS`.
+
+    A row of panels is compressed as soon as it is full, so that a folder of any size takes a few megabytes.
+    """
 
     def __init__(self) -> None:
         """Begin an empty one."""
-        self._panels: list[Image.Image] = []
-        self.left_out = 0
-        """How many pictures were given after the sheet was full."""
+        self._count = 0
+        self._left_out = 0
+        self._row: list[Image.Image] = []
+        self._png: PngRows | None = None
 
     def __len__(self) -> int:
         """How many pictures are on it."""
-        return len(self._panels)
+        return self._count
 
-    def add(self, seen: Seen, note: str = "") -> Seen:
-        """Draw a picture's panel, with `note` behind the answer; returns `seen`."""
-        if len(self) < MOST_PANELS:
-            self._panels.append(_draw_panel(seen, note))
-        else:
-            self.left_out += 1
-        return seen
+    def add(self, seen: Seen, note: str = "") -> None:
+        """Draw a picture's panel, with `note` behind the answer."""
+        if len(self) == MOST_PANELS:
+            self._left_out += 1
+            return
+        self._count += 1
+        self._row.append(_draw_panel(seen, note))
+        if len(self) >= _TWO_COLUMNS_FROM:
+            self._compress_rows(2, only_full=True)
 
     def to_png(self) -> bytes:
-        """The sheet as a file's bytes; it has one panel at least."""
-        columns = 1 if len(self) < 4 else 2
-        sheet = Image.new("RGB", (columns * _WIDTH, -(-len(self) // columns) * _HEIGHT), _PAPER)
-        for index, panel in enumerate(self._panels):
-            row, column = divmod(index, columns)
-            sheet.paste(panel, (column * _WIDTH, row * _HEIGHT))
-        buffer = BytesIO()
-        sheet.save(buffer, "PNG")
-        return buffer.getvalue()
+        """The sheet as a file's bytes; it has one panel at least, and nothing can be added any more."""
+        return self._compress_rows(1 if len(self) < _TWO_COLUMNS_FROM else 2, only_full=False).finish()
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path) -> str | None:
         """Write the PNG, whole or not at all.
+
+        Returns:
+            What is not on it, as a sentence; None where everything is.
 
         Raises:
             WorkError: `path` cannot be written.
         """
         write_atomically(path, self.to_png())
+        return f"{path} shows the first {len(self)}, {self._left_out} more are not on it" if self._left_out else None
+
+    def _compress_rows(self, columns: int, *, only_full: bool) -> PngRows:
+        if self._png is None:
+            self._png = PngRows(columns * _WIDTH)
+        while len(self._row) >= (columns if only_full else 1):
+            row = Image.new("RGB", (columns * _WIDTH, _HEIGHT), _PAPER)
+            for column, panel in enumerate(self._row[:columns]):
+                row.paste(panel, (column * _WIDTH, 0))
+            self._png.add(row.tobytes())
+            del self._row[:columns]
+        return self._png
 
 
 def _draw_panel(seen: Seen, note: str) -> Image.Image:

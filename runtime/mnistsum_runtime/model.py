@@ -1,19 +1,16 @@
 """The model file: where the shipped one is, and the check that a file carries the contract before it is believed."""
 
 import ctypes
-import json
 import os
-from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnxruntime
 
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
-from mnistsum_runtime.reliability import Calibration
+from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
 
 _LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
 
@@ -24,14 +21,14 @@ def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     return f"mnistsum-{operation.name}{suffix}.onnx"
 
 
-def find_model(model: str | os.PathLike[str] | None) -> Path:
+def find_model(model: str | os.PathLike[str] | None) -> str:
     """The file that a user names: nothing is the shipped one, `int8` the shipped int8 one, all else a path."""
     if model is None:
         return shipped_model()
-    return shipped_model(precision=contract.INT8) if model == contract.INT8 else Path(model)
+    return shipped_model(precision=contract.INT8) if model == contract.INT8 else os.fspath(model)
 
 
-def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> Path:
+def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> str:
     """Where the shipped model of an operation is, in a wheel and in a checkout alike.
 
     Raises:
@@ -41,30 +38,30 @@ def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) ->
     spec = find_spec("mnistsum_artifacts")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package mnistsum_artifacts is not installed: name a model file, or reinstall mnistsum")
-    return Path(spec.submodule_search_locations[0], model_name(operation, precision))
+    return os.path.join(spec.submodule_search_locations[0], model_name(operation, precision))
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """An open model whose contract was checked."""
 
-    path: Path
+    path: str
     """The file it was read from."""
     session: Any
     """The `onnxruntime.InferenceSession`."""
     operation: Operation
     """What the second output computes."""
-    calibration: Calibration = Calibration()
+    calibration: Calibration = UNCALIBRATED
     """How its logits become confidences, and which answers are reliable."""
 
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, as hex."""
         from hashlib import sha256
 
-        return sha256(self.path.read_bytes()).hexdigest()
+        with open(self.path, "rb") as file:
+            return sha256(file.read()).hexdigest()
 
 
-def open_model(path: Path, threads: int = 1, *, optimise: bool = True) -> Model:
+def open_model(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool = True) -> Model:
     """Read a model file, make its session on the CPU, and check its contract.
 
     Args:
@@ -75,20 +72,23 @@ def open_model(path: Path, threads: int = 1, *, optimise: bool = True) -> Model:
     Raises:
         ModelError: The file is missing, empty, damaged, or does not carry the contract of `contract`.
     """
+    path = os.fspath(path)
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"model {path}: cannot be read: {error.strerror or error}") from error
-    if not content:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ModelError(f"model {path}: cannot be read: {reason}") from error
+    if empty:
         raise ModelError(f"model {path}: the file is empty")
     try:
+        # Given the path, onnxruntime reads the file itself: given bytes, it would hold them twice.
         session = onnxruntime.InferenceSession(
-            content, session_options(threads, optimise=optimise), providers=["CPUExecutionProvider"]
+            path, session_options(threads, optimise=optimise), providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
         reason = " ".join(str(error).split())
         raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
-    del content
     _return_freed_memory()
     return Model(path, session, check_contract(session, path), read_calibration(session, path))
 
@@ -119,7 +119,7 @@ def session_options(threads: int, *, optimise: bool = True) -> Any:
     return options
 
 
-def check_contract(session: Any, path: Path) -> Operation:
+def check_contract(session: Any, path: str) -> Operation:
     """Compare what a session says of its file with the contract; the operation it computes.
 
     Raises:
@@ -134,11 +134,9 @@ def check_contract(session: Any, path: Path) -> Operation:
         known = ", ".join(OPERATIONS)
         found = metadata[contract.META_OPERATION]
         raise ModelError(f"model {path}: its operation is {found!r}, this mnistsum knows {known}")
-    try:
-        classes = json.loads(metadata[contract.META_CLASSES])
-    except ValueError:
-        classes = None
-    if classes != list(operation.classes):
+    # As text, but for the spaces: importing json takes a hundredth of a whole process.
+    classes = metadata[contract.META_CLASSES]
+    if "".join(classes.split()) != ",".join(map(str, operation.classes)).join("[]"):
         raise ModelError(f"model {path}: its classes are not those of the operation {operation.name}")
     size = contract.IMAGE_SIZE
     _check_tensors(
@@ -156,24 +154,20 @@ def check_contract(session: Any, path: Path) -> Operation:
     return operation
 
 
-def read_calibration(session: Any, path: Path) -> Calibration:
+def read_calibration(session: Any, path: str) -> Calibration:
     """What a file says of its calibration; one that says nothing is uncalibrated.
 
     Raises:
         ModelError: It says something that is no calibration.
     """
-    text = session.get_modelmeta().custom_metadata_map.get(contract.META_CALIBRATION)
-    if text is None:
-        return Calibration()
+    metadata = session.get_modelmeta().custom_metadata_map
     try:
-        return Calibration.from_json(text)
+        return Calibration.from_metadata(metadata)
     except ValueError as error:
-        raise ModelError(
-            f"model {path}: its metadata {contract.META_CALIBRATION} is damaged ({error}): export it again"
-        ) from error
+        raise ModelError(f"model {path}: its calibration is damaged ({error}): export it again") from error
 
 
-def _check_tensors(path: Path, role: str, found: list[Any], expected: dict[str, list[int]]) -> None:
+def _check_tensors(path: str, role: str, found: list[Any], expected: dict[str, list[int]]) -> None:
     names = [tensor.name for tensor in found]
     if sorted(names) != sorted(expected):
         raise ModelError(f"model {path}: expected the {role}s {', '.join(expected)}, found {', '.join(names)}")

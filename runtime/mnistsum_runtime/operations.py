@@ -5,12 +5,11 @@ compares what it finds in a file with them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import add, mul
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """A function of two digits, learned as a classification over its distinct values."""
 
     name: str

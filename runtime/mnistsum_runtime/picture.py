@@ -11,7 +11,6 @@ import threading
 import warnings
 from importlib import import_module
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,7 +73,7 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
     if isinstance(source, np.ndarray):
         return _grey_from_array(source, name)
     if isinstance(source, str | os.PathLike):
-        return _decode(_read_file(Path(source)), str(source))
+        return _decode(_read_file(os.fspath(source)), os.fspath(source))
     if isinstance(source, bytes):
         return _decode(source, name)
     from PIL import Image
@@ -84,12 +83,12 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
     raise CallError(f"a picture is a path, bytes, a Pillow image or a numpy array, found {type(source).__name__}")
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_BYTES:
-                raise _too_many_bytes(str(path))
+                raise _too_many_bytes(path)
             # A pipe or a device has no size: read to the limit and one byte more, for which memory is taken first.
             return file.read(size or MAX_BYTES + 1)
     except FileNotFoundError as error:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 JsonValue = str | int | float | bool | None | dict[str, str]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What the network answers. Compared by identity: two arrays have no single truth value."""
 
     operation: Operation
@@ -33,6 +31,14 @@ class Prediction:
     """[len(operation.classes)], sums to 1; entry i is the probability of the value `operation.classes[i]`."""
     reason: str | None = None
     """Why the answer is not to be relied on, in a few words; None where it is reliable."""
+
+    def __eq__(self, other: object) -> bool:
+        """Identity."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Of the identity."""
+        return id(self)
 
     @property
     def reliable(self) -> bool:

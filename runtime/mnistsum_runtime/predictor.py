@@ -141,25 +141,31 @@ class Predictor:
 
     def _infer(self, prepared: list[PreparedPicture], numbers: list[int]) -> list[Prediction]:
         """Run the network on one batch."""
-        # np.stack takes 4 us of the 100 of a single answer.
-        fields = prepared[0].field[None] if len(prepared) == 1 else np.stack([picture.field for picture in prepared])
-        feed = {contract.IMAGE: fields[:, None], contract.NUMBER: _ONE_HOT[numbers]}
-        digit_logits, value_logits = self.model.session.run(self._outputs, feed)
-        calibration = self.model.calibration
-        digits = softmax(digit_logits, calibration.digit_temperature)
-        values = softmax(value_logits, calibration.value_temperature)
+        if len(prepared) == 1:  # views instead of np.stack and an index array: 7 us of the 120 of a single answer
+            fields, one_hot = prepared[0].field[None, None], _ONE_HOT[numbers[0] : numbers[0] + 1]
+        else:
+            fields, one_hot = np.stack([picture.field for picture in prepared])[:, None], _ONE_HOT[numbers]
+        digits, values = self.model.session.run(self._outputs, {contract.IMAGE: fields, contract.NUMBER: one_hot})
         return [self._judge(*answer) for answer in zip(prepared, numbers, digits, values, strict=True)]
 
     def _judge(
-        self, prepared: PreparedPicture, number: int, digits: NDArray[np.float32], values: NDArray[np.float32]
+        self,
+        prepared: PreparedPicture,
+        number: int,
+        digit_logits: NDArray[np.float32],
+        value_logits: NDArray[np.float32],
     ) -> Prediction:
-        """One answer: the labels, and whether they are to be relied on."""
-        operation, digit, best = self.model.operation, int(digits.argmax()), int(values.argmax())
-        value, limit = self._values[best], self.model.calibration.least_confidence
+        """One answer: the labels, how sure they are, and whether they are to be relied on."""
+        operation = self.model.operation
+        digit_temperature, value_temperature, least = self.model.calibration
+        digit, digits = softmax(digit_logits, digit_temperature)
+        best, values = softmax(value_logits, value_temperature)
+        value = self._values[best]
         reason = None
-        if digits[digit] < limit or values[best] < limit or value != operation.function(digit, number):
+        # Written so that a network that answers NaN is not relied on either.
+        if not (digits[digit] >= least and values[best] >= least and value == operation.function(digit, number)):
             disagreement = describe_disagreement(operation, digit, number, value)
-            reason = reason_for_doubt(digits, values[best], disagreement, limit)
+            reason = reason_for_doubt(digits, float(values[best]), disagreement, least)
         return Prediction(operation, number, digit, value, digits, values, reason or reason_in_preparation(prepared))
 
 
@@ -186,10 +192,19 @@ def check_number(number: int) -> int:
     return value
 
 
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Logits [batch, classes], divided by the temperature, to probabilities whose rows sum to 1."""
-    exponentials: NDArray[np.float32] = logits - logits.max(axis=1, keepdims=True)
+def softmax(logits: NDArray[np.float32], temperature: float) -> tuple[int, NDArray[np.float32]]:
+    """The best class, and the probabilities of all.
+
+    Args:
+        logits: [classes]; of one picture, since numpy's reductions take half as long without an axis.
+        temperature: The logits are divided by it.
+
+    Returns:
+        Index of the largest logit; [classes], sums to 1.
+    """
+    best = int(logits.argmax())
+    exponentials = logits - logits[best]
     exponentials /= temperature
-    np.exp(exponentials, out=exponentials)
-    exponentials /= exponentials.sum(axis=1, keepdims=True)
-    return exponentials
+    np.exp(exponentials, exponentials)
+    exponentials /= np.add.reduce(exponentials)
+    return best, exponentials

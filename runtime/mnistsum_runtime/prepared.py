@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,8 +12,7 @@ LEAST_NOISE = 0.5 / 255
 """No picture of 8 bits is known better than to half a level."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PreparedPicture:
+class PreparedPicture(NamedTuple):
     """The 28x28 field and how it came about. Compared by identity: two arrays have no single truth value.
 
     Lengths and coordinates are in pixels of the grey picture that was given to `prepare_picture`, unless another
@@ -62,6 +60,14 @@ class PreparedPicture:
     """Mean width of the digit's strokes; 0 where it was not measured."""
     thickening: float = 0.0
     """What was added to (taken from, where negative) the strokes' width, in pixels of the 28x28 field."""
+
+    def __eq__(self, other: object) -> bool:
+        """Identity."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Of the identity."""
+        return id(self)
 
     @property
     def scale(self) -> float:

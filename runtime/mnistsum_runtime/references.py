@@ -8,6 +8,7 @@ and one JSON text as bytes.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -158,9 +159,10 @@ class References:
             raise ValueError("it has no real digits, no sample pictures, or a number over 9")
 
 
-def references_path(model: Path) -> Path:
+def references_path(model: str | os.PathLike[str]) -> Path:
     """Where a model's references lie: `NAME.references.npz` beside `NAME.onnx`."""
-    return model.parent / (model.name.removesuffix(".onnx") + _ENDING)
+    path = Path(model)
+    return path.with_name(path.name.removesuffix(".onnx") + _ENDING)
 
 
 def read_references(model: Model) -> References:
@@ -181,7 +183,7 @@ def read_references(model: Model) -> References:
     if found != expected:
         raise ModelError(
             f"references {path}: they belong to another model (SHA-256 {expected[:12]}, "
-            f"{model.path.name} has {found[:12]}): {_REMEDY}"
+            f"{Path(model.path).name} has {found[:12]}): {_REMEDY}"
         )
     classes = len(model.operation.classes)
     if references.value_logits.shape[1] != classes:

@@ -7,13 +7,13 @@ are. The limit comes from the validation part and travels in the model file.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
-from math import isfinite
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from mnistsum_runtime.contract import CALIBRATION_METADATA
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,40 +25,49 @@ TWO_CANDIDATES = 0.6
 network spreads it over all ten."""
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Found on the validation part x all ten numbers after training; the default is that of an uncalibrated file."""
+class Calibration(NamedTuple):
+    """Found on the validation part x all ten numbers after training."""
 
-    digit_temperature: float = 1.0
+    digit_temperature: float
     """The digit's logits are divided by it before softmax.
 
     Guo et al., On Calibration of Modern Neural Networks, 2017."""
-    value_temperature: float = 1.0
+    value_temperature: float
     """The same for the second output."""
-    least_confidence: float = 0.0
+    least_confidence: float
     """An answer with a confidence below it, of either output, is not reliable."""
 
-    def to_json(self) -> str:
-        """The value of `contract.META_CALIBRATION`."""
-        return json.dumps(asdict(self))
+    def to_metadata(self) -> dict[str, str]:
+        """What a model file says of it, with the keys of `contract.CALIBRATION_METADATA`."""
+        return {key: str(value) for key, value in zip(CALIBRATION_METADATA, self, strict=True)}
 
     @classmethod
-    def from_json(cls, text: str) -> Calibration:
-        """Read what `to_json` wrote.
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Calibration:
+        """Find in a file's metadata what `to_metadata` gave; `UNCALIBRATED` where nothing is said of it.
 
         Raises:
-            ValueError: It is something else; the message says what.
+            ValueError: A part is missing, or is no number that it could be; the message says what.
         """
-        found: Any = json.loads(text)
-        names = [field.name for field in fields(cls)]
-        if not isinstance(found, dict) or sorted(found) != sorted(names):
-            raise ValueError(f"expected an object with {', '.join(names)}")
-        if not all(isinstance(value, int | float) and isfinite(value) for value in found.values()):
-            raise ValueError("expected finite numbers")
-        calibration = cls(**{name: float(value) for name, value in found.items()})
-        if min(calibration.digit_temperature, calibration.value_temperature) <= 0:
-            raise ValueError("expected temperatures above 0")
+        if not any(key in metadata for key in CALIBRATION_METADATA):
+            return UNCALIBRATED
+        values = []
+        for key in CALIBRATION_METADATA:
+            try:
+                values.append(float(metadata[key]))
+            except KeyError:
+                raise ValueError(f"metadata {key} is missing") from None
+            except ValueError:
+                raise ValueError(f"metadata {key} is {metadata[key]!r}, expected a number") from None
+        calibration = cls(*values)
+        if not (0 < calibration.digit_temperature < inf and 0 < calibration.value_temperature < inf):
+            raise ValueError(f"its temperatures are {values[0]:g} and {values[1]:g}, expected finite ones above 0")
+        if not 0 <= calibration.least_confidence <= 1:
+            raise ValueError(f"its least confidence is {calibration.least_confidence:g}, expected 0..1")
         return calibration
+
+
+UNCALIBRATED = Calibration(1.0, 1.0, inf)
+"""Of a file that says nothing: no confidence is enough, since nobody knows what it is worth."""
 
 
 def reason_in_preparation(prepared: PreparedPicture) -> str | None:
@@ -81,6 +90,8 @@ def reason_for_doubt(
         disagreement: Where the outputs contradict each other, that in words.
         least_confidence: The limit for both confidences.
     """
+    if least_confidence == UNCALIBRATED.least_confidence:
+        return disagreement or "the model is not calibrated"
     if min(digit_probabilities.max(), value_confidence) >= least_confidence:
         return disagreement
     if disagreement is None and digit_probabilities.max() >= least_confidence:

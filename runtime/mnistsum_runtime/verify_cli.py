@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import loading, run_and_exit
+from mnistsum_runtime.command import run_and_exit
+from mnistsum_runtime.rim import loading
 
 if TYPE_CHECKING:
     from mnistsum_runtime.model import Model
@@ -83,7 +84,7 @@ def command(model: str | None, as_json: bool, threads: int) -> int:
 def describe_model(model: Model, references: References) -> dict[str, str]:
     """What was verified; the hash is that of the file's bytes."""
     return {
-        "file": str(model.path),
+        "file": model.path,
         "operation": model.operation.name,
         "precision": references.precision,
         "sha256": references.model_sha256,

@@ -25,7 +25,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_kind_of_figure_is_measured(model_file: Path, tmp_path: Path) -> None:
-    figures = list(measure(model_file, (1, 2), tmp_path, SHORT))
+    figures = list(measure(str(model_file), (1, 2), tmp_path, SHORT))
     assert {figure.group for figure in figures} == {
         "whole process",
         "peak memory",

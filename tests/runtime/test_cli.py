@@ -17,8 +17,8 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.cli import command
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import exit_code_of
+from mnistsum_runtime.run_cli import command
 from tiny_model import drawn_digit, make_tiny_model
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], mode
     def run(*arguments: object, model: Path | None = model_file) -> tuple[int, list[str], list[str]]:
         options = [] if model is None else ["--model", model]
         monkeypatch.setattr(sys, "argv", ["mnistsum-run", *map(str, arguments), *map(str, options)])
-        code = exit_code(command)
+        code = exit_code_of(command)
         out, err = capfd.readouterr()
         return code, out.splitlines(), err.splitlines()
 
@@ -214,7 +214,7 @@ def test_each_picture_is_answered_before_the_next_is_read(
                 return seven.read_bytes()
 
     monkeypatch.setattr(sys, "stdin", StandardInput)
-    monkeypatch.setattr("click.echo", lambda text, **_: printed.append(text))
+    monkeypatch.setattr("builtins.print", lambda text, **_: printed.append(text))
     run(seven, "-", "-", 4)
     assert seen_when_read == [1, 2]
 
@@ -249,14 +249,14 @@ def test_interrupting_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch, s
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnistsum_runtime.cli.expand", interrupt)
+    monkeypatch.setattr("mnistsum_runtime.run.expand", interrupt)
     code, _, err = run(seven, 4)
     assert (code, err[-1]) == (130, "mnistsum-run: interrupted")
 
 
 # From here on the whole process is looked at.
 
-IN_A_PROCESS = [sys.executable, "-c", "from mnistsum_runtime.cli import main; main()"]
+IN_A_PROCESS = [sys.executable, "-c", "from mnistsum_runtime.run import main; main()"]
 
 
 def test_the_process_ends_with_the_code_and_has_said_everything(seven: Path, model_file: Path) -> None:
@@ -295,9 +295,9 @@ import socket, sys
 def blocked(*_, **__):
     raise AssertionError("a connection was opened")
 socket.socket = socket.create_connection = socket.getaddrinfo = blocked
-from mnistsum_runtime.cli import command
-from mnistsum_runtime.command import exit_code
-code = exit_code(command)
+from mnistsum_runtime.command import exit_code_of
+from mnistsum_runtime.run_cli import command
+code = exit_code_of(command)
 heavy = {"torch", "torchvision", "onnx", "scipy", "cv2", "matplotlib", "mnistsum_train", "mnistsum_export"}
 print(code, sorted(heavy & set(sys.modules)))
 """
@@ -313,10 +313,39 @@ def test_onnxruntime_keeps_no_telemetry(seven: Path, model_file: Path, tmp_path:
     home = tmp_path / "home"
     home.mkdir()
     environment = {name: value for name, value in os.environ.items() if name not in quiet} | {"HOME": str(home)}
-    script = "from mnistsum_runtime.cli import main; main()"
+    script = "from mnistsum_runtime.run import main; main()"
     call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
     subprocess.run(call, capture_output=True, check=True, env=environment)
     assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize("arguments", [["4"], ["-", "4"], ["missing.png", "4"], ["12"], []])
+def test_a_call_without_options_does_the_same_without_click(seven: Path, arguments: list[str]) -> None:
+    quick = "import mnistsum_runtime.run, sys; sys.modules['click'] = None; mnistsum_runtime.run.main()"
+    pictures = [str(seven)] if arguments else []
+    done, with_click = (
+        subprocess.run([*call, *pictures, *arguments], capture_output=True, check=False, input=seven.read_bytes())
+        for call in ([sys.executable, "-c", quick], [*IN_A_PROCESS, "--threads", "1"])
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (with_click.returncode, with_click.stdout, with_click.stderr)
+    assert done.stdout or done.stderr
+
+
+def test_a_name_that_the_output_cannot_encode_is_escaped(seven: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "sieben-\u4e03.png"
+    picture.write_bytes(seven.read_bytes())
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*IN_A_PROCESS, str(picture), "4"], capture_output=True, check=False, env=environment)
+    assert done.returncode == 0
+    assert b"sieben-\\u4e03.png: digit 7" in done.stdout
+
+
+def test_closed_outputs_are_no_crash(seven: Path) -> None:
+    call = " ".join([sys.executable, "-c", f"'{IN_A_PROCESS[2]}'", str(seven), "missing.png", "4"])
+    done = subprocess.run(["sh", "-c", f"{call} >&-"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "mnistsum-run: missing.png: no such file\n")
+    done = subprocess.run(["sh", "-c", f"{call} 2>&-"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("\n")) == (1, 1)
 
 
 def test_importing_the_package_loads_neither_numpy_nor_onnxruntime() -> None:

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from mnistsum_runtime import Predictor
-from mnistsum_runtime.cli import command
-from mnistsum_runtime.command import exit_code
+from mnistsum_runtime.command import exit_code_of as exit_code
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.explain import MOST_PANELS, ContactSheet, describe_preparation, look
+from mnistsum_runtime.png_rows import PngRows
 from mnistsum_runtime.prepared import PreparedPicture
+from mnistsum_runtime.run_cli import command
 from tiny_model import drawn_digit
 
 
@@ -59,6 +60,27 @@ def test_a_sheet_that_cannot_be_written_is_one_line_and_ends_with_1(
     assert err.startswith("mnistsum-run: cannot write ") and err.count("\n") == 1
 
 
+def test_a_picture_is_never_drawn_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path
+) -> None:
+    before = seven.read_bytes()
+    assert explain(monkeypatch, model_file, seven, seven, 4) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"mnistsum-run: {seven} is one of the pictures: name another file to draw into\n",
+    )
+    assert seven.read_bytes() == before
+
+
+def test_rows_compressed_one_by_one_are_the_picture() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    png = PngRows(7)
+    png.add(pixels[:2].tobytes())
+    png.add(pixels[2:].tobytes())
+    with Image.open(BytesIO(png.finish())) as image:
+        assert np.array_equal(np.asarray(image), pixels)
+
+
 def test_the_field_is_shown_pixel_for_pixel(predictor: Predictor) -> None:
     shown = np.asarray(panel(predictor, drawn_digit(7)).convert("L"))
     enlarged = np.kron(drawn_digit(7), np.ones((9, 9), np.uint8))
@@ -87,12 +109,15 @@ def test_any_picture_gives_a_panel(predictor: Predictor, picture: object) -> Non
     assert panel(predictor, picture).width > 1000
 
 
-def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor) -> None:
+def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor, tmp_path: Path) -> None:
     seen = look(predictor, drawn_digit(7), 4, "seven")
     sheet = ContactSheet()
     for _ in range(MOST_PANELS + 2):
         sheet.add(seen)
-    assert (len(sheet), sheet.left_out) == (MOST_PANELS, 2)
+    out = tmp_path / "seen.png"
+    assert sheet.write(out) == f"{out} shows the first {MOST_PANELS}, 2 more are not on it"
+    with Image.open(out) as drawn:
+        assert drawn.height * 2 == MOST_PANELS * panel(predictor, drawn_digit(7)).height
     three, four = ContactSheet(), ContactSheet()
     for _ in range(3):
         three.add(seen)
@@ -139,8 +164,9 @@ def test_nothing_of_it_is_imported_without_the_option(seven: Path, model_file: P
     import subprocess
 
     script = (
-        "import sys\nfrom mnistsum_runtime.cli import command\nfrom mnistsum_runtime.command import exit_code\n"
-        "exit_code(command)\nprint({'PIL.ImageDraw', 'PIL.ImageFont', 'mnistsum_runtime.explain'} & set(sys.modules))"
+        "import sys\nfrom mnistsum_runtime.run_cli import command\nfrom mnistsum_runtime.command import exit_code_of\n"
+        "exit_code_of(command)\n"
+        "print({'PIL.ImageDraw', 'PIL.ImageFont', 'mnistsum_runtime.explain'} & set(sys.modules))"
     )
     call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
     assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.splitlines()[1] == "set()"

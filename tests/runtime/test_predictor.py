@@ -1,6 +1,5 @@
 """`Predictor`: the same answer by every way in, and wrong calls and models refused in one line."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +43,13 @@ def test_probabilities_sum_to_one_and_carry_the_confidences(predictor: Predictor
 
 
 def test_softmax_stands_large_logits() -> None:
-    assert softmax(np.array([[1000.0, 0.0]], np.float32)).tolist() == [[1.0, 0.0]]
+    best, probabilities = softmax(np.array([0.0, 1000.0], np.float32), 1.0)
+    assert (best, probabilities.tolist()) == (1, [0.0, 1.0])
 
 
 def test_a_prediction_cannot_be_changed(predictor: Predictor) -> None:
     prediction = predictor.predict(drawn_digit(5), 4)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         prediction.digit = 3  # type: ignore[misc]
 
 
@@ -258,5 +258,5 @@ def test_all_errors_have_one_base_and_a_documented_exit_code() -> None:
 def test_the_shipped_model_is_looked_for_in_the_artifacts_package() -> None:
     from importlib.resources import files
 
-    assert shipped_model() == Path(str(files("mnistsum_artifacts"))) / "mnistsum-sum.onnx"
-    assert shipped_model(PRODUCT).name == "mnistsum-product.onnx"
+    assert shipped_model() == str(files("mnistsum_artifacts") / "mnistsum-sum.onnx")
+    assert Path(shipped_model(PRODUCT)).name == "mnistsum-product.onnx"

@@ -9,16 +9,23 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from mnistsum_runtime import ModelError, Predictor, contract
+from mnistsum_runtime import ModelError, Predictor
+from mnistsum_runtime.contract import (
+    CALIBRATION_METADATA,
+    META_DIGIT_TEMPERATURE,
+    META_LEAST_CONFIDENCE,
+    META_VALUE_TEMPERATURE,
+)
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.reliability import Calibration, reason_for_doubt
 from tiny_model import drawn_digit, make_tiny_model
 
 
-def predictor_with(folder: Path, calibration: str) -> Predictor:
+def predictor_with(folder: Path, calibration: dict[str, str]) -> Predictor:
+    """The tiny model with other calibration metadata."""
     model = make_tiny_model()
-    entries = {entry.key: entry.value for entry in model.metadata_props}
-    helper.set_model_props(model, entries | {contract.META_CALIBRATION: calibration})
+    entries = {entry.key: entry.value for entry in model.metadata_props if entry.key not in CALIBRATION_METADATA}
+    helper.set_model_props(model, entries | calibration)
     path = folder / "calibrated.onnx"
     path.write_bytes(model.SerializeToString())
     return Predictor(path)
@@ -50,40 +57,46 @@ def test_an_answer_is_reliable_where_the_outputs_agree_and_both_are_sure(
     assert reason_for_doubt(digit, value_confidence, disagreement, 0.7 - 1e-6) == reason
 
 
-def test_a_calibration_survives_its_json() -> None:
+def test_a_calibration_survives_the_metadata() -> None:
     calibration = Calibration(1.25, 0.8, 0.61)
-    assert Calibration.from_json(calibration.to_json()) == calibration
+    assert Calibration.from_metadata(calibration.to_metadata()) == calibration
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("changed", "message"),
     [
-        "",
-        "1",
-        "[]",
-        "{}",
-        '{"digit_temperature": 1, "value_temperature": 1}',
-        '{"digit_temperature": 0, "value_temperature": 1, "least_confidence": 0.5}',
-        '{"digit_temperature": "1", "value_temperature": 1, "least_confidence": 0.5}',
-        '{"digit_temperature": NaN, "value_temperature": 1, "least_confidence": 0.5}',
-        '{"digit_temperature": 1, "value_temperature": 1, "least_confidence": 0.5, "more": 1}',
+        ({META_DIGIT_TEMPERATURE: None}, f"metadata {META_DIGIT_TEMPERATURE} is missing"),
+        ({META_DIGIT_TEMPERATURE: "warm"}, f"metadata {META_DIGIT_TEMPERATURE} is 'warm', expected a number"),
+        ({META_DIGIT_TEMPERATURE: "0"}, "its temperatures are 0 and 1, expected finite ones above 0"),
+        ({META_VALUE_TEMPERATURE: "-1"}, "its temperatures are 1 and -1, expected finite ones above 0"),
+        ({META_VALUE_TEMPERATURE: "nan"}, "its temperatures are 1 and nan, expected finite ones above 0"),
+        ({META_VALUE_TEMPERATURE: "inf"}, "its temperatures are 1 and inf, expected finite ones above 0"),
+        ({META_LEAST_CONFIDENCE: "1.5"}, "its least confidence is 1.5, expected 0..1"),
+        ({META_LEAST_CONFIDENCE: "nan"}, "its least confidence is nan, expected 0..1"),
     ],
 )
-def test_a_damaged_calibration_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ModelError, match=r"mnistsum\.calibration is damaged \(.*\): export it again") as caught:
-        predictor_with(tmp_path, text)
-    assert "\n" not in str(caught.value)
+def test_a_damaged_calibration_is_refused_in_one_line(
+    tmp_path: Path, changed: dict[str, str | None], message: str
+) -> None:
+    metadata = Calibration(1.0, 1.0, 0.5).to_metadata() | changed
+    with pytest.raises(ModelError) as caught:
+        predictor_with(tmp_path, {key: value for key, value in metadata.items() if value is not None})
+    assert f"its calibration is damaged ({message}): export it again" in str(caught.value)
 
 
-def test_a_file_that_says_nothing_is_uncalibrated_and_only_disagreement_is_doubted(predictor: Predictor) -> None:
-    assert predictor.model.calibration == Calibration(1, 1, 0)
-    between = np.maximum(drawn_digit(7), drawn_digit(1)) // 2
-    assert predictor.predict(between, 4).digit_confidence < 0.99
-    assert predictor.predict(between, 4).reliable
+def test_of_a_file_without_calibration_no_answer_is_reliable(tmp_path: Path) -> None:
+    answer = predictor_with(tmp_path, {}).predict(drawn_digit(7), 4)
+    assert (answer.digit, answer.value) == (7, 11)
+    assert (answer.reliable, answer.reason) == (False, "the model is not calibrated")
+
+
+def test_a_network_that_answers_no_numbers_is_not_relied_on(predictor: Predictor) -> None:
+    prepared = PreparedPicture(np.full((28, 28), np.nan, np.float32))
+    assert not predictor.predict_prepared(prepared, 4).reliable
 
 
 def test_a_temperature_changes_the_confidence_and_no_label(tmp_path: Path, predictor: Predictor) -> None:
-    warm = predictor_with(tmp_path, Calibration(4.0, 2.0).to_json())
+    warm = predictor_with(tmp_path, Calibration(4.0, 2.0, 0.5).to_metadata())
     for digit in range(10):
         plain, tempered = predictor.predict(drawn_digit(digit), 4), warm.predict(drawn_digit(digit), 4)
         assert (tempered.digit, tempered.value) == (plain.digit, plain.value)
@@ -94,7 +107,7 @@ def test_a_temperature_changes_the_confidence_and_no_label(tmp_path: Path, predi
 
 
 def test_doubt_is_in_the_prediction_the_json_line_and_the_sentence(tmp_path: Path) -> None:
-    predictor = predictor_with(tmp_path, Calibration(least_confidence=0.99999).to_json())
+    predictor = predictor_with(tmp_path, Calibration(1.0, 1.0, 0.99999).to_metadata())
     doubtful = predictor.predict(drawn_digit(7), 4)
     assert (doubtful.reliable, doubtful.reason, doubtful.digit) == (False, "could be 7 or 3", 7)
     line: Any = json.loads(json.dumps(doubtful.to_json("seven.png")))

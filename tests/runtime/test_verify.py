@@ -209,9 +209,9 @@ def test_wrong_call_is_exit_2(arguments: tuple[object, ...]) -> None:
 def test_int8_names_the_shipped_int8_model_and_a_path_is_a_path() -> None:
     assert find_model(None) == shipped_model()
     assert find_model("int8") == shipped_model(SUM, INT8)
-    assert find_model("int8").name == "mnistsum-sum-int8.onnx"
-    assert find_model("./int8") == Path("int8")
-    assert find_model(Path("a.onnx")) == Path("a.onnx")
+    assert Path(find_model("int8")).name == "mnistsum-sum-int8.onnx"
+    assert find_model("./int8") == "./int8"
+    assert find_model(Path("a.onnx")) == "a.onnx"
 
 
 def test_process_ends_with_the_code_and_needs_neither_torch_nor_onnx(model_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Temperatures and the limit of a reliable answer: found on one part, kept by the runtime."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -44,7 +43,7 @@ def test_the_temperature_undoes_what_made_the_logits_too_large_or_small(scale: f
 
 def test_the_temperature_changes_no_label() -> None:
     answers, _ = answers_of(50)
-    tempered = with_temperature(answers, Calibration(0.5, 3.0))
+    tempered = with_temperature(answers, Calibration(0.5, 3.0, 0.0))
     assert torch.equal(tempered.digit.argmax(-1), answers.digit.argmax(-1))
     assert torch.equal(tempered.value.argmax(-1), answers.value.argmax(-1))
 
@@ -65,12 +64,11 @@ def test_trainer_and_runtime_call_the_same_answers_reliable() -> None:
     answers, labels = answers_of(40)
     calibration = Calibration(1.3, 0.7, 0.6)
     expected = reliable_pairs(answers, SUM, calibration)
-    digits = [softmax((answers.digit[:, number] / 1.3).numpy()) for number in range(10)]
-    values = [softmax((answers.value[:, number] / 0.7).numpy()) for number in range(10)]
     for picture in range(len(labels)):
         for number in range(10):
-            digit, value = digits[number][picture], values[number][picture]
-            disagreement = describe_disagreement(SUM, int(digit.argmax()), number, int(np.argmax(value)))
-            reason = reason_for_doubt(digit, float(value.max()), disagreement, calibration.least_confidence)
+            digit, digits = softmax(answers.digit[picture, number].numpy(), calibration.digit_temperature)
+            value, values = softmax(answers.value[picture, number].numpy(), calibration.value_temperature)
+            disagreement = describe_disagreement(SUM, digit, number, value)
+            reason = reason_for_doubt(digits, float(values.max()), disagreement, calibration.least_confidence)
             assert (reason is None) == bool(expected[picture, number])
     assert 0 < expected.double().mean() < 1

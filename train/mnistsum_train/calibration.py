@@ -60,7 +60,7 @@ def calibrate(answers: Answers, labels: torch.Tensor, operation: Operation) -> C
     value_truth = torch.tensor(operation.class_table())[labels.cpu()]
     digit_temperature = find_temperature(answers.digit, digit_truth)
     value_temperature = find_temperature(answers.value, value_truth)
-    tempered = Calibration(digit_temperature, value_temperature)
+    tempered = Calibration(digit_temperature, value_temperature, 0.0)
     sure = confidences(answers, tempered).masked_fill(~outputs_agree(answers, operation), 0).flatten()
     limit = float(sure.kthvalue(int(sure.numel() * DOUBTFUL) + 1).values)
     # Four decimals, cut off: rounded up, the limit would leave out more.

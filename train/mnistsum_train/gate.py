@@ -5,6 +5,7 @@ network to be unsure of the same pictures, as outlier exposure does, cost 0.2 po
 """
 
 from math import cos, pi
+from typing import cast
 
 import torch
 from torch import nn
@@ -14,8 +15,8 @@ from mnistsum_train.augmentation import augment
 from mnistsum_train.data import Part
 from mnistsum_train.network import TwoInputNetwork
 
-STEPS = 1500
-"""Batches; with the convolutions fixed, a few seconds."""
+PASSES = 15
+"""How often each digit is looked at; with the convolutions fixed, ten seconds."""
 BATCH = 256
 """Digits in a batch, and as many pictures of no digit."""
 LEARNING_RATE = 2e-3
@@ -25,6 +26,8 @@ DIGITS = 25_000
 DIGIT_WEIGHT = 20.0
 """Of a digit's loss: pictures of no digit are rarer in use than in these batches, and a digit that is gated away costs
 calibration."""
+LEAST_SPREAD = 0.1
+"""A feature's standard deviation, as a share of their mean, from which it is normalised."""
 AUGMENTATION = 0.7
 """Strength: a digit on a photo is not as MNIST's, and must still pass."""
 
@@ -41,8 +44,12 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     seen, other = (_see(network, images, generator) for images in (digits.images[:DIGITS], negatives))
+    mean, spread = seen.mean(0), seen.std(0)
+    # What digits hardly ever show would count a thousandfold otherwise, and quantisation would see nothing else.
+    spread = spread.clamp_min(LEAST_SPREAD * float(spread.mean()))
+    seen, other = (seen - mean) / spread, (other - mean) / spread
     gate = network.gate
-    gate[0].running_mean, gate[0].running_var = seen.mean(0), seen.var(0)
+    first = cast(nn.Linear, gate[0])
     for layer in gate:
         if isinstance(layer, nn.Linear):
             layer.reset_parameters()
@@ -50,15 +57,19 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     truth = torch.cat([torch.ones(BATCH), torch.zeros(BATCH)])
     weight = torch.tensor(DIGIT_WEIGHT)
-    for step in range(STEPS):
+    steps = -(-PASSES * len(seen) // BATCH)
+    for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * (1 + cos(pi * step / STEPS)) / 2
+            group["lr"] = LEARNING_RATE * (1 + cos(pi * step / steps)) / 2
         rows = [pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in (seen, other)]
         loss = F.binary_cross_entropy_with_logits(gate(torch.cat(rows))[:, 0], truth, pos_weight=weight)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     gate.requires_grad_(False)
+    # The network sees the features as they are: no step of its own for the normalisation.
+    weight, bias = first.weight.data / spread, first.bias.data
+    first.weight.data, first.bias.data = weight, bias - weight @ mean
 
 
 @torch.no_grad()

@@ -72,9 +72,12 @@ class TwoInputNetwork(nn.Module):
 
         The last column is the gate, 0..1: how much it looks like a digit.
         """
+        return torch.cat(self.features_and_gate(image), dim=1)
+
+    def features_and_gate(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same, the gate [batch, 1] apart."""
         features, gate_input = self.see(image)
-        gate = CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
-        return torch.cat([features, gate], dim=1)
+        return features, CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
 
     def see(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Features for the heads [batch, 4 * widths[2]], and what the gate looks at.
@@ -97,8 +100,12 @@ class TwoInputNetwork(nn.Module):
         All logits of a picture are multiplied by its gate, which changes no label and takes the confidence away from
         what is no digit.
         """
-        hidden = self.dense(torch.cat([features[:, :-1], number], dim=1))
-        gate = features[:, -1:]
+        return self._gated_heads(features[:, :-1], features[:, -1:], number)
+
+    def _gated_heads(
+        self, features: torch.Tensor, gate: torch.Tensor, number: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        hidden = self.dense(torch.cat([features, number], dim=1))
         return self.digit_head(hidden) * gate, self.value_head(hidden) * gate
 
     def forward(self, image: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -111,7 +118,7 @@ class TwoInputNetwork(nn.Module):
         Returns:
             Logits of the digit [batch, 10] and of the operation's value [batch, len(operation.classes)].
         """
-        return self.heads(self.features(image), number)
+        return self._gated_heads(*self.features_and_gate(image), number)
 
     def parameter_count(self) -> int:
         """Trained parameters."""
@@ -123,5 +130,5 @@ def make_gate(inputs: int) -> nn.Sequential:
     last = nn.Linear(GATE, 1)
     nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, 20.0)
-    gate = nn.Sequential(nn.BatchNorm1d(inputs, affine=False), nn.Linear(inputs, GATE), nn.ReLU(), last)
+    gate = nn.Sequential(nn.Linear(inputs, GATE), nn.ReLU(), last)
     return gate.requires_grad_(False)

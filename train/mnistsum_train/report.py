@@ -46,7 +46,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self)
+        return asdict(self) | {"calibration": self.calibration._asdict()}
 
 
 def make_report(

@@ -89,7 +89,7 @@ def run_training(
     )
     facts = {
         "accuracy": accuracy(report),
-        "calibration": asdict(calibration),
+        "calibration": calibration._asdict(),
         "recipe": asdict(recipe),
         "versions": report.versions,
     }

@@ -1,0 +1,78 @@
+"""The rim that every command shares: errors become one line and an exit code, never a traceback. Without click."""
+
+import gc
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mnistsum_runtime.errors import MnistsumError
+
+
+def start_quickly() -> None:
+    """For the commands whose start a user feels: see "Start-up and memory" in runtime/README.md."""
+    # Before numpy is imported: its linear algebra would start a thread for each core, and gets matrices of 20x100.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def leave_quickly(code: int) -> None:
+    """End the process. The output must be flushed and nothing else open, as `exit_code` leaves it.
+
+    Python's orderly end would unload onnxruntime and numpy piece by piece, a sixth of the whole process's time.
+    """
+    os._exit(code)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For the imports and the session of a command: no garbage is looked for, neither now nor among them later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def exit_code(name: str, job: Callable[[], int]) -> int:
+    """Do the job of the command called `name`, tell its error in one line, and flush its output.
+
+    Returns:
+        What `job` returns, by custom 0 done or 1 the work failed; after an error its own code (2 the call was wrong, 3
+        the model is no good); 130 after Ctrl-C.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal's encoding does not have
+    try:
+        code = job()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
+    except MnistsumError as error:
+        return _complain(name, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain(name, "interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nobody is left to tell.
+        _discard_output()
+        return 1
+    except OSError as error:
+        _discard_output()
+        return _complain(name, f"the output cannot be written: {error.strerror or error}", 1)
+    return code
+
+
+def write_error(line: str) -> None:
+    """Write a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr)
+
+
+def _discard_output() -> None:
+    """Let what is still buffered for a standard output that failed go nowhere, or Python's exit would fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(name: str, message: str, code: int) -> int:
+    write_error(f"{name}: {' '.join(message.split())}")
+    return code
