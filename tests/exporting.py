@@ -9,6 +9,7 @@ import torch
 
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.recipe import Architecture
 
 SAMPLES = 10
 
@@ -37,7 +38,7 @@ def make_network(operation: Operation, *, small: bool) -> TwoInputNetwork:
     The batch statistics are not those of a new network, so that a graph that loses them is found out.
     """
     generator = torch.Generator().manual_seed(0)
-    network = (TwoInputNetwork(operation, (4, 6, 8), 16) if small else TwoInputNetwork(operation)).eval()
+    network = TwoInputNetwork(operation, Architecture((4, 6, 8), dense=16) if small else None).eval()
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if name.endswith("running_var"):

@@ -15,7 +15,8 @@ from mnistsum_train.calibration import Reliability
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation
 from mnistsum_train.network import TwoInputNetwork
-from mnistsum_train.training import EpochMetrics, Recipe
+from mnistsum_train.recipe import Recipe
+from mnistsum_train.training import EpochMetrics
 
 
 @dataclass(frozen=True)
