@@ -14,6 +14,7 @@ import click
 from mnistsum_runtime import __version__
 from mnistsum_runtime.command import loading, run_and_exit
 from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from mnistsum_runtime.picture import Source
@@ -47,6 +48,11 @@ class _RunCommand(click.Command):
     help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
 )
 @click.option(
+    "--operation",
+    type=click.Choice(list(OPERATIONS)),
+    help="Which of the models in the package.  [default: sum]",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
@@ -62,9 +68,15 @@ class _RunCommand(click.Command):
 )
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
 def command(
-    arguments: tuple[str, ...], as_json: bool, model: str | None, threads: int, explain: Path | None, version: bool
+    arguments: tuple[str, ...],
+    as_json: bool,
+    model: str | None,
+    operation: str | None,
+    threads: int,
+    explain: Path | None,
+    version: bool,
 ) -> int:
-    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it.
+    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it, or multiply it with `--operation product`.
 
     IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
     input. Answers come in the order of the pictures, a line each; one without an answer does not stop the others.
@@ -78,14 +90,14 @@ def command(
     Exit code: 0 all answered, 1 a picture gave no answer, 2 the call was wrong, 3 the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
     if version:
-        click.echo(_version_line(_open_predictor(model, threads)))
+        click.echo(_version_line(_open_predictor(model, operation, threads)))
         return 0
     if len(arguments) < 2:
         raise CallError("expected IMAGE... NUMBER, for example: mnistsum-run seven.png 4")
     *images, number_text = arguments
     number = parse_number(number_text)
     single = len(images) == 1 and not Path(images[0]).is_dir()
-    predictor = _open_predictor(model, threads, optimise=not single)
+    predictor = _open_predictor(model, operation, threads, optimise=not single)
     pictures = expand(images)
     if explain is None:
         answers = ((name, _predict(predictor, source, number, name)) for name, source in pictures)
@@ -151,11 +163,11 @@ def _read_standard_input() -> bytes | PictureError:
         return PictureError("not_readable", f"standard input cannot be read: {error}")
 
 
-def _open_predictor(model: str | None, threads: int, *, optimise: bool = True) -> Predictor:
+def _open_predictor(model: str | None, operation: str | None, threads: int, *, optimise: bool = True) -> Predictor:
     with loading():
         from mnistsum_runtime.predictor import Predictor
 
-        return Predictor(model, threads, optimise=optimise)
+        return Predictor(model, threads, operation=operation, optimise=optimise)
 
 
 def _predict(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Prediction | PictureError:

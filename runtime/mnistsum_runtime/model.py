@@ -24,11 +24,11 @@ def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     return f"mnistsum-{operation.name}{suffix}.onnx"
 
 
-def find_model(model: str | os.PathLike[str] | None) -> Path:
-    """The file that a user names: nothing is the shipped one, `int8` the shipped int8 one, all else a path."""
+def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM) -> Path:
+    """The file that a user names: nothing is the operation's shipped one, `int8` its int8 one, all else a path."""
     if model is None:
-        return shipped_model()
-    return shipped_model(precision=contract.INT8) if model == contract.INT8 else Path(model)
+        return shipped_model(operation)
+    return shipped_model(operation, contract.INT8) if model == contract.INT8 else Path(model)
 
 
 def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> Path:

@@ -266,10 +266,13 @@ def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
         groups[group][rest] = tensor
     trainer.network.load_state_dict(groups["network"])
     trainer.average.load_state_dict(groups["average"])
+    weights = trainer.optimizer.param_groups[0]["params"]
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, _, moment = name.partition(".")
-        moments.setdefault(int(index), {})[moment] = tensor
+        # The fused step goes through memory, so that moments must lie in it as the weights do (channels last).
+        like = weights[int(index)] if tensor.ndim else tensor
+        moments.setdefault(int(index), {})[moment] = torch.empty_like(like).copy_(tensor)
     state = trainer.optimizer.state_dict()
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
     trainer.history[:] = [EpochMetrics(**line) for line in description["history"]]
