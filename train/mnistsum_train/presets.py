@@ -35,7 +35,7 @@ BASE = Preset("base", "the shipped default", Recipe())
 LARGE = Preset(
     "large",
     "highest accuracy",
-    Recipe(architecture=Architecture(widths=(64, 128, 256), dense=256)),
+    Recipe(architecture=Architecture(widths=(64, 128, 256), mean=True, dense=256)),
 )
 FAST = Preset(
     "fast",
