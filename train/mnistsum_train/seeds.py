@@ -36,7 +36,7 @@ def train_or_read(recipe: Recipe, folder: Path) -> dict[str, Any]:
     finished = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
     if finished is None or finished["recipe"] != recipe.to_dict():
         click.echo(f"training {folder}", err=True)
-        run_training(recipe, folder, torch.device("cpu"), resume=(folder / "state.safetensors").exists())
+        run_training(recipe, folder, torch.device("cpu"), resume=finished is None)
         finished = json.loads(report.read_text(encoding="utf-8"))
     result: dict[str, Any] = finished
     return result
