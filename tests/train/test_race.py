@@ -1,14 +1,18 @@
 """The race: what the clock counts, who reaches the target when, and that the example is what it claims to be."""
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import mnistsum_train.race
 from calling import call
+from mnistsum_train import pytorch_example
 from mnistsum_train.data import Part
+from mnistsum_train.presets import Preset
 from mnistsum_train.pytorch_example import ExampleNetwork, digit_accuracy, load_batches
 from mnistsum_train.race import Point, Runner, Stopwatch, run_example, run_ours
 from mnistsum_train.recipe import Architecture, Recipe
@@ -86,3 +90,22 @@ def test_no_default_points_into_the_artefacts() -> None:
     shown = call(mnistsum_train.race.command, "--help").out
     assert str(Path("runs/race")) in shown
     assert "artifacts" not in shown
+
+
+def test_command_writes_figures_and_curves_of_both(few: Part, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mnistsum_train.race, "TARGET", 0.05)
+    monkeypatch.setattr(mnistsum_train.race, "FAST", Preset("fast", "a test", SMALL))
+    monkeypatch.setattr(mnistsum_train.race, "load_mnist", lambda **_: few)
+    monkeypatch.setattr(pytorch_example, "load_batches", lambda *_, **__: batches(few, 8))
+    called = call(mnistsum_train.race.command, "--out", tmp_path)
+    assert called.code == 0, called.err
+    record = json.loads((tmp_path / "race.json").read_text())
+    assert record["recipe"] == SMALL.to_dict()
+    for name in ("ours", "example"):
+        curve = record[name]["curve"]
+        reached = [point["seconds"] for point in curve if point["accuracy"] >= 0.05]
+        assert record[name]["seconds"] == (reached[0] if reached else None)
+    if record["ratio"]:
+        assert record["ratio"] == pytest.approx(record["ours"]["seconds"] / record["example"]["seconds"])
+    with Image.open(tmp_path / "race.png") as picture:
+        picture.load()

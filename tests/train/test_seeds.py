@@ -12,12 +12,16 @@ from PIL import Image
 from torch.nn import functional as F
 
 import mnistsum_train.seeds
+from calling import call
 from mnistsum_runtime.operations import SUM
+from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.evaluation import Answers
 from mnistsum_train.label_errors import DOUBTED
+from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.plots import mistakes_over_seeds
-from mnistsum_train.recipe import Recipe
+from mnistsum_train.presets import NANO
+from mnistsum_train.recipe import Architecture, Recipe
 from mnistsum_train.seeds import SEEDS, summarise, train_or_read
 
 RECIPE = Recipe(epochs=2)
@@ -100,3 +104,20 @@ def test_sheet_grows_with_the_pictures_that_any_seed_gets_wrong() -> None:
     wrong.value[:, 3] = 0  # all sums with 3 are now said to be 0
     assert panels_of(mistakes_over_seeds([right, right], test, SUM)) == 1
     assert panels_of(mistakes_over_seeds([right, wrong], test, SUM)) == 6
+
+
+def test_command_writes_figures_of_every_size_and_the_sheet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def pretend(recipe: Recipe, out: Path, *_: object, **__: object) -> None:
+        out.mkdir(parents=True)
+        (out / "report.json").write_text(json.dumps(report(recipe, 0.9 + recipe.seed / 100)))
+        Checkpoint(TwoInputNetwork(SUM, Architecture((4, 6, 8), dense=16)).eval()).save(out / "checkpoint.safetensors")
+
+    monkeypatch.setattr(mnistsum_train.seeds, "run_training", pretend)
+    monkeypatch.setattr(mnistsum_train.seeds, "load_mnist", lambda train: load_mnist(train).first(30))
+    called = call(mnistsum_train.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out")
+    assert called.code == 0, called.err
+    record = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    assert {name: len(size["seeds"]) for name, size in record.items()} == SEEDS
+    assert record["base"]["mean"]["both"] == pytest.approx(0.92)
+    assert record["nano"]["recipe"]["architecture"] == NANO.recipe.to_dict()["architecture"]
+    assert panels_of((tmp_path / "out" / "mistakes_over_seeds.png").read_bytes()) == 3
