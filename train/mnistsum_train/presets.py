@@ -21,12 +21,15 @@ NANO = Preset(
     "nano",
     "fewest bytes",
     Recipe(
+        epochs=60,  # a network of this size never learns the training part by heart, and an epoch is short
+        augmentation=0.5,  # the full strength is too much for so few weights: 98.93 %, this 99.09 % after 8 epochs
+        weight_decay=0.01,  # the same: there is little to hold back
         architecture=Architecture(
             widths=(8, 12, 16),
-            mean=True,  # flattened maps would double the dense layer's weights
+            mean=True,  # flattened maps would take three times the weights of the dense layer
             dense=32,
-            dropout=0.0,  # so few weights have nothing to spare
-            gate=4,
+            dropout=0.0,  # so few features have none to spare
+            gate=4,  # keeps the product, which has the larger head, below 10,000 parameters too
         ),
     ),
 )
@@ -35,17 +38,26 @@ BASE = Preset("base", "the shipped default", Recipe())
 LARGE = Preset(
     "large",
     "highest accuracy",
-    Recipe(architecture=Architecture(widths=(64, 128, 256), mean=True, dense=256)),
+    Recipe(
+        architecture=Architecture(
+            widths=(64, 128, 256),  # the next size, 80-160-320, has more than 1,500,000 parameters
+            mean=True,  # flattened, the gate and the dense layer add 250,000 parameters
+            dense=256,
+        ),
+    ),
 )
 FAST = Preset(
     "fast",
     "trained in seconds",
     Recipe(
-        epochs=2,
-        label_smoothing=0.1,
-        augmentation=0.0,
-        averaging=0.99,
-        architecture=Architecture(widths=(16, 32, 64), dropout=0.0),
+        epochs=2,  # 99.29 % on the validation part; 98.88 % after a schedule of one
+        label_smoothing=0.1,  # the largest gain in so few steps: 0.25 points after one epoch
+        augmentation=0.0,  # costs a third of the time, and pays in longer trainings only
+        averaging=0.99,  # over 100 steps: the first weights are forgotten in time
+        architecture=Architecture(
+            widths=(16, 32, 64),  # half the time of base's, and accurate enough
+            dropout=0.0,  # 0.06 points better after one epoch
+        ),
     ),
 )
 PRESETS = {preset.name: preset for preset in (NANO, BASE, LARGE, FAST)}
