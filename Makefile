@@ -5,7 +5,8 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train export artifacts samples figures reality tables pi wheelhouse compat dist bench clean
+.PHONY: help run test lint train seeds race export artifacts sizes samples figures reality tables pi wheelhouse compat dist \
+	bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,20 +25,48 @@ lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
 train: .venv/.installed  ## Train into runs/sum (interrupted: again with --resume)
 	$(DEV)/mnistsum-train
 
+seeds: .venv/.installed  ## Train base from five seeds, nano and large from two; mean, spread, the sheet of errors
+	$(DEV)/python -m mnistsum_train.seeds --out runs/seeds
+	cp runs/seeds/seeds.json runs/seeds/mistakes_over_seeds.png artifacts/
+	$(MAKE) tables
+
+race: .venv/.installed  ## Seconds to 99.0 %, beside PyTorch's own MNIST example; let nothing else run
+	$(DEV)/python -m mnistsum_train.race --out runs/race
+	cp runs/race/race.json runs/race/race.png artifacts/
+	$(MAKE) tables
+
 export: .venv/.installed  ## The shipped checkpoint to mnistsum.onnx, proven
 	$(DEV)/mnistsum-export
 
-# Everything that is shipped, in order: no file ever speaks of another model.
+# $(1) preset, $(2) operation, $(3) folder under runs/, $(4) folder under artifacts/, $(5) the model file without .onnx
+define shipped_model
+	$(DEV)/mnistsum-train --preset $(1) --operation $(2) --out runs/$(3)
+	mkdir -p artifacts/$(4)
+	cd runs/$(3) && cp checkpoint.safetensors metrics.jsonl report.json *.png ../../artifacts/$(4)/
+	$(DEV)/mnistsum-export --checkpoint artifacts/$(4)/checkpoint.safetensors --samples 10000 --json \
+		--output artifacts/$(5).onnx > runs/$(3)/export.json
+	cp runs/$(3)/export.json artifacts/$(4)/
+endef
+
+# $(1) folder under artifacts/, $(2) the model file without .onnx
+define shipped_int8
+	$(DEV)/mnistsum-export --checkpoint artifacts/$(1)/checkpoint.safetensors --precision int8 --json \
+		--output artifacts/$(2)-int8.onnx > runs/export_int8.json
+	mv runs/export_int8.json artifacts/$(1)/
+endef
+
+# Everything that is shipped, in order: no file ever speaks of another model. `make seeds` then finds seed 0 finished.
 artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
-	$(DEV)/mnistsum-train --out runs/sum
-	mkdir -p artifacts/sum
-	cd runs/sum && cp checkpoint.safetensors metrics.jsonl report.json *.png ../../artifacts/sum/
-	$(DEV)/mnistsum-export --samples 10000 --json \
-		--output artifacts/mnistsum_artifacts/mnistsum-sum.onnx > runs/sum/export.json
-	$(DEV)/mnistsum-export --precision int8 --json \
-		--output artifacts/mnistsum_artifacts/mnistsum-sum-int8.onnx > runs/sum/export_int8.json
-	cp runs/sum/export.json runs/sum/export_int8.json artifacts/sum/
-	$(MAKE) samples figures tables
+	$(call shipped_model,base,sum,base-0,sum,mnistsum_artifacts/mnistsum-sum)
+	$(call shipped_int8,sum,mnistsum_artifacts/mnistsum-sum)
+	$(call shipped_model,base,product,product,product,mnistsum_artifacts/mnistsum-product)
+	$(call shipped_int8,product,mnistsum_artifacts/mnistsum-product)
+	$(call shipped_model,nano,sum,nano-0,sum-nano,sum-nano/mnistsum-sum-nano)
+	$(call shipped_model,large,sum,large-0,sum-large,sum-large/mnistsum-sum-large)
+	$(MAKE) samples figures sizes tables
+
+sizes: .venv-run/.installed  ## Measure every shipped model side by side: artifacts/sizes.json
+	$(RUN)/python artifacts/measure_sizes.py
 
 samples: .venv/.installed
 	$(DEV)/python artifacts/make_samples.py

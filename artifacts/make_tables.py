@@ -131,6 +131,65 @@ def bench_table() -> str:
     )
 
 
+def sizes_table() -> str:
+    """Every shipped size and operation, as `measure_sizes.py` wrote them."""
+    entries: list[dict[str, Any]] = json.loads((ARTIFACTS / "sizes.json").read_text(encoding="utf-8"))
+    base = next(entry["latency_us"]["predict"] for entry in entries if entry["preset"] == "base")
+    rows = [
+        ["", "parameters", "file, bytes", "digit", "second output", "both right", "heads agree", "training", "answer"]
+    ]
+    for entry in entries:
+        latency = entry["latency_us"]["predict"]
+        rows.append(
+            [
+                f"{entry['preset']}, {entry['operation']}",
+                f"{entry['parameters']:,}",
+                f"{entry['bytes']:,}",
+                *(_percent(entry[name]) for name in ("digit", "value", "both", "agree")),
+                f"{entry['training_seconds'] / 60:.1f} min, {entry['epochs']} epochs",
+                f"{latency:.0f} us ({latency / base:.2f} x)",
+            ]
+        )
+    places = ", ".join(dict.fromkeys(entry["trained_on"] for entry in entries))
+    return _table(rows) + (
+        f"\n100,000 test pairs each, seed 0. Trained on {places}. Answer: one picture of 28x28, warm, one thread, "
+        "`Predictor.predict`; median, measured in turns, and the ratio to base.\n"
+    )
+
+
+def seeds_table() -> str:
+    """Mean and spread over seeds, as `python -m mnistsum_train.seeds` wrote them."""
+    rows = [["", "seeds", "parameters", "digit", "sum", "both right", "heads agree", "each seed's both right"]]
+    for name, size in _load("seeds.json").items():
+        figures = [
+            f"{100 * size['mean'][key]:.3f} +- {100 * size['standard_deviation'].get(key, 0):.3f} %"
+            for key in ("digit", "value", "both", "agree")
+        ]
+        each = ", ".join(f"{100 * seed['both']:.2f}" for seed in size["seeds"])
+        rows.append([name, str(len(size["seeds"])), f"{size['parameters']:,}", *figures, each])
+    return _table(rows)
+
+
+def race_table() -> str:
+    """Seconds of training until the target, as `python -m mnistsum_train.race` wrote them."""
+    race = _load("race.json")
+    rows = [["", "judged by", "parameters", "epochs", f"seconds to {race['target']:.1%}", "right then"]]
+    for runner in (race["ours"], race["example"]):
+        then = next((point for point in runner["curve"] if point["accuracy"] >= race["target"]), None)
+        reached = (
+            [f"{then['epochs']:g}", f"{then['seconds']:.1f}", _percent(then["accuracy"])]
+            if then
+            else [f"{runner['curve'][-1]['epochs']:g}", "not reached", _percent(runner["curve"][-1]["accuracy"])]
+        )
+        rows.append([runner["name"], runner["judged_by"], f"{runner['parameters']:,}", *reached])
+    machine = race["machine"]
+    ratio = f" {1 / race['ratio']:.0f} times as fast." if race["ratio"] else ""
+    return _table(rows) + (
+        f"\nOne run, {machine['threads']} threads ({machine['device']}).{ratio} The clock stands still during "
+        "evaluation and while files are read.\n"
+    )
+
+
 def compat_table() -> str:
     """Opset by onnxruntime, as `make compat` wrote it."""
     return (ARTIFACTS / "compat.md").read_text(encoding="utf-8")
@@ -145,6 +204,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "doubt": doubt_table,
     "bench": bench_table,
     "compat": compat_table,
+    "sizes": sizes_table,
+    "seeds": seeds_table,
+    "race": race_table,
 }
 
 

@@ -21,11 +21,11 @@ def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     return f"mnistsum-{operation.name}{suffix}.onnx"
 
 
-def find_model(model: str | os.PathLike[str] | None) -> str:
-    """The file that a user names: nothing is the shipped one, `int8` the shipped int8 one, all else a path."""
+def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM) -> str:
+    """The file that a user names: nothing is the operation's shipped one, `int8` its int8 one, all else a path."""
     if model is None:
-        return shipped_model()
-    return shipped_model(precision=contract.INT8) if model == contract.INT8 else os.fspath(model)
+        return shipped_model(operation)
+    return shipped_model(operation, contract.INT8) if model == contract.INT8 else os.fspath(model)
 
 
 def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 
 from mnistsum_runtime import contract
-from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.errors import CallError, ModelError, PictureError
 from mnistsum_runtime.model import Model, find_model, open_model
+from mnistsum_runtime.operations import OPERATIONS, SUM
 from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
 from mnistsum_runtime.preparation import prepare_picture
@@ -37,21 +38,34 @@ class Predictor:
     Opening one takes about 10 ms, so keep it. It may be used from several threads.
     """
 
-    def __init__(self, model: str | os.PathLike[str] | None = None, threads: int = 1, *, optimise: bool = True) -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        threads: int = 1,
+        *,
+        operation: str | None = None,
+        optimise: bool = True,
+    ) -> None:
         """Open a model.
 
         Args:
             model: An `.onnx` file made by mnistsum-export, or `int8`, the shipped int8 one; by default the shipped one.
             threads: How many threads one inference may use, 1 or more.
+            operation: `sum` or `product`: which shipped model, by default `sum`; a file must be of it.
             optimise: False opens sooner and with less memory, and answers more slowly: for a single picture.
 
         Raises:
-            CallError: `threads` is not a whole number from 1.
-            ModelError: The file is missing, damaged or not such a model.
+            CallError: `threads` is not a whole number from 1, or there is no such operation.
+            ModelError: The file is missing, damaged, not such a model, or of another operation.
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        self.model: Model = open_model(find_model(model), threads, optimise=optimise)
+        if operation is not None and operation not in OPERATIONS:
+            raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")
+        path = find_model(model, OPERATIONS[operation or SUM.name])
+        self.model: Model = open_model(path, threads, optimise=optimise)
+        if operation not in (None, self.model.operation.name):
+            raise ModelError(f"model {path}: its operation is {self.model.operation.name}, asked for was {operation}")
         self._outputs = [contract.DIGIT, self.model.operation.name]
         self._values = self.model.operation.classes
 

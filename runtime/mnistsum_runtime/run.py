@@ -43,6 +43,7 @@ def answer(
     arguments: Sequence[str],
     *,
     model: str | None = None,
+    operation: str | None = None,
     threads: int = 1,
     as_json: bool = False,
     explain: str | None = None,
@@ -52,6 +53,7 @@ def answer(
     Args:
         arguments: IMAGE... NUMBER.
         model: See `Predictor`.
+        operation: See `Predictor`.
         threads: See `Predictor`.
         as_json: Print JSON objects.
         explain: Where to draw what was seen and decided; see `explain`.
@@ -68,7 +70,7 @@ def answer(
     if explain is not None and explain in images:
         raise CallError(f"{explain} is one of the pictures: name another file to draw into")
     single = len(images) == 1 and not os.path.isdir(images[0])
-    predictor = open_predictor(model, threads, optimise=not single)
+    predictor = open_predictor(model, operation, threads, optimise=not single)
     if explain is not None:
         answers = _answer_and_draw(predictor, expand(images), number, explain)
     else:
@@ -129,12 +131,12 @@ def _read_standard_input() -> bytes | PictureError:
         return PictureError("not_readable", f"standard input cannot be read: {error}")
 
 
-def open_predictor(model: str | None, threads: int, *, optimise: bool = True) -> Predictor:
+def open_predictor(model: str | None, operation: str | None, threads: int, *, optimise: bool = True) -> Predictor:
     """Import what answers, and open the model; see `Predictor`."""
     with loading():
         from mnistsum_runtime.predictor import Predictor
 
-        return Predictor(model, threads, optimise=optimise)
+        return Predictor(model, threads, operation=operation, optimise=optimise)
 
 
 def _predict(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Prediction | PictureError:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.run import NAME, answer, open_predictor, parse_number
 
 
@@ -31,6 +32,11 @@ class _RunCommand(click.Command):
     help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
 )
 @click.option(
+    "--operation",
+    type=click.Choice(list(OPERATIONS)),
+    help="Which of the models in the package.  [default: sum]",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=1,
@@ -43,9 +49,15 @@ class _RunCommand(click.Command):
 )
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
 def command(
-    arguments: tuple[str, ...], as_json: bool, model: str | None, threads: int, explain: str | None, version: bool
+    arguments: tuple[str, ...],
+    as_json: bool,
+    model: str | None,
+    operation: str | None,
+    threads: int,
+    explain: str | None,
+    version: bool,
 ) -> int:
-    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it.
+    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it, or multiply it with `--operation product`.
 
     IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
     input. Answers come in the order of the pictures, a line each; one without an answer does not stop the others.
@@ -59,13 +71,13 @@ def command(
     Exit code: 0 all answered, 1 a picture gave no answer, 2 the call was wrong, 3 the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
     if version:
-        click.echo(_version_line(model, threads))
+        click.echo(_version_line(model, operation, threads))
         return 0
-    return answer(arguments, model=model, threads=threads, as_json=as_json, explain=explain)
+    return answer(arguments, model=model, operation=operation, threads=threads, as_json=as_json, explain=explain)
 
 
-def _version_line(model: str | None, threads: int) -> str:
-    opened = open_predictor(model, threads).model
+def _version_line(model: str | None, operation: str | None, threads: int) -> str:
+    opened = open_predictor(model, operation, threads).model
     import onnxruntime
 
     identity = f"{Path(opened.path).name} ({opened.operation.name}, sha256 {opened.sha256()[:12]})"

@@ -13,6 +13,7 @@ from mnistsum_runtime.errors import ModelError, WorkError
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM, Operation
 from mnistsum_train.checkpoint import METADATA_KEY, Checkpoint, read_safetensors, tensor_hash, write_safetensors
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.recipe import Architecture
 
 FACTS = {"accuracy": {"digit": 0.5}, "recipe": {"seed": 3}}
 
@@ -41,10 +42,14 @@ def test_checkpoint_comes_back_as_it_was_written(operation: Operation, tmp_path:
     assert list(again.network.state_dict()) == list(network.state_dict())
 
 
-def test_network_of_other_widths_comes_back_too(tmp_path: Path) -> None:
-    network = TwoInputNetwork(PRODUCT, (4, 6, 8), 16)
+@pytest.mark.parametrize(
+    "architecture", [Architecture((4, 6, 8), dense=16), Architecture((4, 6, 8), mean=True, gate=3)], ids=str
+)
+def test_network_of_another_architecture_comes_back_too(architecture: Architecture, tmp_path: Path) -> None:
+    network = TwoInputNetwork(PRODUCT, architecture)
     Checkpoint(network).save(tmp_path / "c.safetensors")
     again = Checkpoint.load(tmp_path / "c.safetensors").network
+    assert again.architecture == architecture
     assert again.parameter_count() == network.parameter_count()
 
 
@@ -135,7 +140,16 @@ def test_safetensors_file_of_something_else_is_refused(checkpoint: Checkpoint, t
 
 @pytest.mark.parametrize(
     "change",
-    [{"operation": "quotient"}, {"widths": []}, {"widths": 3}, {"dense": "many"}, {"format": 2}, {"facts": 1}],
+    [
+        {"operation": "quotient"},
+        {"architecture": {"widths": []}},
+        {"architecture": {"widths": 3}},
+        {"architecture": {"widths": [24, 48, 96], "dense": "many"}},
+        {"architecture": {"widths": [24, 48, 96], "depth": 3}},
+        {"architecture": {"widths": [24, 48, 96], "mean": True}},
+        {"format": 2},
+        {"facts": 1},
+    ],
     ids=str,
 )
 def test_description_that_makes_no_sense_is_refused(file: Path, change: dict[str, object]) -> None:

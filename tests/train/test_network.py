@@ -42,7 +42,7 @@ def test_normalisation_constants_are_those_of_the_training_pictures(training_pic
 def test_normalisation_is_inside(network: TwoInputNetwork) -> None:
     """The first convolution sees mean 0 and deviation 1 when the network is given plain 0..1 pictures."""
     seen: list[torch.Tensor] = []
-    hook = network.convolutions[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = network.first_block.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     images = torch.rand(2, 1, 28, 28)
     network(images, torch.eye(10)[:2])
     hook.remove()

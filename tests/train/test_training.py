@@ -14,9 +14,9 @@ from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 from mnistsum_train.augmentation import strength_at
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.recipe import Recipe
 from mnistsum_train.training import (
     EpochMetrics,
-    Recipe,
     StepMetrics,
     Trainer,
     new_trainer,

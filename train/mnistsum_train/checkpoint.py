@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.recipe import Architecture
 
 METADATA_KEY = "mnistsum"
 """The single entry of the file's metadata. One, since safetensors does not keep the order of several."""
@@ -38,8 +39,7 @@ class Checkpoint:
         network = self.network
         description = {
             "operation": network.operation.name,
-            "widths": list(network.widths),
-            "dense": network.digit_head.in_features,
+            "architecture": asdict(network.architecture),
             "facts": self.facts,
         }
         write_safetensors(path, network.state_dict(), description)
@@ -54,7 +54,7 @@ class Checkpoint:
         tensors, description = read_safetensors(path)
         try:
             operation = OPERATIONS[description["operation"]]
-            network = TwoInputNetwork(operation, tuple(description["widths"]), description["dense"])
+            network = TwoInputNetwork(operation, Architecture.from_dict(description["architecture"]))
             network.load_state_dict(tensors)
             facts = dict(description["facts"])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:

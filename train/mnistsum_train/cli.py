@@ -1,8 +1,9 @@
 """`mnistsum-train`: options, progress, and nothing else."""
 
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import click
 
@@ -10,19 +11,31 @@ from mnistsum_runtime import __version__
 from mnistsum_runtime.command import require_extra, run_command
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_train.presets import BASE, PRESETS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from mnistsum_train.training import EpochMetrics, Recipe, StepMetrics
+    from mnistsum_train.recipe import Recipe
+    from mnistsum_train.training import EpochMetrics, StepMetrics
 
 
 @click.command("mnistsum-train", context_settings={"show_default": True, "max_content_width": 100})
-@click.option("--out", type=click.Path(path_type=Path), help="Output folder.  [default: runs/<operation>]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Output folder.  [default: runs/<operation>, with -<preset> after it where that is not base]",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default=BASE.name,
+    help="Size and recipe: " + "; ".join(f"{preset.name}, {preset.purpose}" for preset in PRESETS.values()) + ".",
+)
 @click.option("--operation", type=click.Choice(list(OPERATIONS)), default="sum", help="What the second output learns.")
-@click.option("--epochs", type=click.IntRange(1), default=24, help="Passes over the training pictures.")
-@click.option("--batch-size", type=click.IntRange(2), default=128, help="Pictures a step.")
-@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.01, help="Peak learning rate.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures.  [default: the preset's]")
+@click.option("--batch-size", type=click.IntRange(2), help="Pictures a step.  [default: the preset's]")
+@click.option("--lr", type=click.FloatRange(0, min_open=True), help="Peak learning rate.  [default: the preset's]")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, help="Same seed, same machine: same weights.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: CUDA if there is one."
@@ -32,10 +45,11 @@ if TYPE_CHECKING:
 @click.version_option(__version__)
 def command(
     out: Path | None,
+    preset: str,
     operation: str,
-    epochs: int,
-    batch_size: int,
-    lr: float,
+    epochs: int | None,
+    batch_size: int | None,
+    lr: float | None,
     seed: int,
     device: str,
     limit: int | None,
@@ -50,12 +64,13 @@ def command(
     from mnistsum_train.device import choose_device
     from mnistsum_train.report import format_report
     from mnistsum_train.run import run_training
-    from mnistsum_train.training import Recipe
 
-    if not isfinite(lr):  # which click's ranges let through
+    if lr is not None and not isfinite(lr):  # which click's ranges let through
         raise CallError(f"--lr {lr}: expected a number above 0")
-    recipe = Recipe(operation=operation, epochs=epochs, batch_size=batch_size, learning_rate=lr, seed=seed)
-    out = out or Path("runs") / operation
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": lr}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    recipe = replace(PRESETS[preset].recipe, operation=operation, seed=seed, **changed)
+    out = out or Path("runs") / (operation if preset == BASE.name else f"{operation}-{preset}")
     progress = Progress(recipe)
     report = run_training(
         recipe,

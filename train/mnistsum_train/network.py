@@ -6,33 +6,32 @@ from torch.nn import functional as F
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
+from mnistsum_train.recipe import Architecture
 
 MEAN, STD = 0.1307, 0.3081
 """Of MNIST's training pixels in 0..1. Inside the network, so that the exported graph takes plain 0..1 pictures."""
 
-WIDTHS = (24, 48, 96)
-"""Channels of the three blocks."""
-DENSE = 128
-"""Units of the dense layer in front of the heads."""
-DROPOUT = 0.25
-"""Share of the features left out in a training step; the heads then contradict each other on half as many pairs."""
-GATE = 32
-"""Hidden units of the gate, which judges whether the picture is a digit at all."""
 CLOSED = 0.01
 """What the gate is at least. At 0, all logits of blank and noise would be equal, and their labels chance."""
 
 
-def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: int = 0) -> nn.Sequential:
+def convolution(
+    channels_in: int, channels_out: int, kernel: int, *, padding: int = 0, pool: bool = False
+) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU; the convolution needs no bias, since the normalisation has one.
+
+    Where there is pooling it comes first: the normalisation then has a quarter of the work, a quarter of a step's time.
 
     Args:
         channels_in: Of the input.
         channels_out: Of the output.
         kernel: Side of the square kernel in pixels.
         padding: Zeros on every side, in pixels.
+        pool: Take the largest of each 2x2 pixels.
     """
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, kernel, padding=padding, bias=False),
+        *([nn.MaxPool2d(2)] if pool else []),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(),
     )
@@ -41,34 +40,40 @@ def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: in
 class TwoInputNetwork(nn.Module):
     """A picture and a number in, logits of the digit and of the operation's value out.
 
-    Side of the feature maps: 28 -> 24 -> pool 12 -> 10 -> 8 -> pool 4 -> 4 -> 2, then 2 x 2 x widths[2] features. The
-    convolutions are unpadded but one: MNIST's rim is empty. One 5x5 kernel opens, since two 3x3 at that size cost twice
-    as much and gained nothing; in the later blocks two 3x3 are better than one (train/README.md).
+    Side of the feature maps, flattened: 28 -> 24 -> pool 12 -> 10 -> 8 -> pool 4 -> 4 -> 2, then 2 x 2 x widths[2]
+    features. With `mean`: 28 -> 24 -> pool 12 -> 12 -> 12 -> pool 6 -> 6 -> 4, then the mean of each of the widths[2]
+    maps. MNIST's rim is empty, so the first convolution needs no padding. It is one 5x5, since two 3x3 at that size
+    cost twice as much and gained nothing; in the later blocks two 3x3 are better than one (train/README.md).
     """
 
-    def __init__(self, operation: Operation, widths: tuple[int, int, int] = WIDTHS, dense: int = DENSE) -> None:
-        """Build an untrained network for `operation`, with so many channels a block and units in the dense layer."""
+    def __init__(self, operation: Operation, architecture: Architecture | None = None) -> None:
+        """Build an untrained network for `operation`; without an architecture, that of `base`."""
         super().__init__()
         self.operation = operation
-        self.widths = widths
-        self.convolutions = nn.Sequential(
-            convolution(1, widths[0], 5),
-            nn.MaxPool2d(2),
-            convolution(widths[0], widths[1], 3),
-            convolution(widths[1], widths[1], 3),
-            nn.MaxPool2d(2),
-            convolution(widths[1], widths[2], 3, padding=1),
-            convolution(widths[2], widths[2], 3),
-            nn.Flatten(),
-            nn.Dropout(DROPOUT),
+        self.architecture = architecture = architecture or Architecture()
+        first, second, third = architecture.widths
+        padding = 1 if architecture.mean else 0
+        self.first_block = convolution(1, first, 5, pool=True)
+        self.second_block = nn.Sequential(
+            convolution(first, second, 3, padding=padding),
+            convolution(second, second, 3, padding=padding, pool=True),
         )
-        self.dense = nn.Sequential(nn.Linear(4 * widths[2] + NUMBERS, dense), nn.ReLU())
-        self.digit_head = nn.Linear(dense, NUMBERS)
-        self.value_head = nn.Linear(dense, len(operation.classes))
-        self.gate = make_gate(16 * widths[0] + 16 * widths[1] + 4 * widths[2])
+        self.third_block = nn.Sequential(
+            convolution(second, third, 3, padding=1),
+            convolution(third, third, 3),
+            nn.AdaptiveAvgPool2d(1) if architecture.mean else nn.Identity(),
+            nn.Flatten(),
+            nn.Dropout(architecture.dropout),
+        )
+        features = third if architecture.mean else 4 * third
+        self.dense = nn.Sequential(nn.Linear(features + NUMBERS, architecture.dense), nn.ReLU())
+        self.digit_head = nn.Linear(architecture.dense, NUMBERS)
+        self.value_head = nn.Linear(architecture.dense, len(operation.classes))
+        second_maps = 9 if architecture.mean else 16
+        self.gate = make_gate(16 * first + second_maps * second + features, architecture.gate)
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
-        """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, 4 * widths[2] + 1].
+        """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, features + 1].
 
         The last column is the gate, 0..1: how much it looks like a digit.
         """
@@ -80,19 +85,16 @@ class TwoInputNetwork(nn.Module):
         return features, CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
 
     def see(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features for the heads [batch, 4 * widths[2]], and what the gate looks at.
+        """Features for the heads [batch, features], and what the gate looks at.
 
         The gate also sees the maps of the first two blocks: the last one has forgotten what no digit has.
         """
-        maps = (image - MEAN) / STD
-        pooled = []
-        for layer in self.convolutions:
-            maps = layer(maps)
-            if isinstance(layer, nn.MaxPool2d):
-                pooled.append(maps)
-        first, second = pooled
-        gate_input = torch.cat([F.avg_pool2d(first, 3).flatten(1), second.flatten(1), maps], dim=1)
-        return maps, gate_input.detach()
+        first = self.first_block((image - MEAN) / STD)
+        second = self.second_block(first)
+        features = self.third_block(second)
+        coarse = F.avg_pool2d(second, 2) if self.architecture.mean else second
+        gate_input = torch.cat([F.avg_pool2d(first, 3).flatten(1), coarse.flatten(1), features], dim=1)
+        return features, gate_input.detach()
 
     def heads(self, features: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Output of `features` and one-hot number [batch, 10] -> logits [batch, 10] and [batch, classes].
@@ -125,10 +127,10 @@ class TwoInputNetwork(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def make_gate(inputs: int) -> nn.Sequential:
+def make_gate(inputs: int, hidden: int) -> nn.Sequential:
     """An open gate: 1 (nearly) for every picture until `gate.fit_gate` trains it, and out of the optimiser's reach."""
-    last = nn.Linear(GATE, 1)
+    last = nn.Linear(hidden, 1)
     nn.init.zeros_(last.weight)
     nn.init.constant_(last.bias, 20.0)
-    gate = nn.Sequential(nn.Linear(inputs, GATE), nn.ReLU(), last)
+    gate = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), last)
     return gate.requires_grad_(False)

@@ -7,16 +7,19 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers
+from mnistsum_train.label_errors import DOUBTED
 from mnistsum_train.training import EpochMetrics
 
 mpl.use("agg")
 
 SHEET_COLUMNS, SHEET_ROWS = 8, 5
+MISTAKES_COLUMNS = 10
 
 
 def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
@@ -108,6 +111,71 @@ def worst_mistakes(answers: Answers, test: Part, operation: Operation) -> bytes:
         "The second line is the number with which it is most wrong",
         fontsize=9,
     )
+    return _png(figure)
+
+
+def mistakes_over_seeds(answers: list[Answers], test: Part, operation: Operation) -> bytes:
+    """PNG: every test picture with a wrong answer from at least one seed, those with most wrong answers first.
+
+    Above each: its index and label, the digit that each seed's network read (the most probable over the ten numbers),
+    and how many of the pairs are not both right. A red frame marks what people doubt too (`label_errors`).
+
+    Args:
+        answers: Of each seed's network for the whole test set.
+        test: The test set.
+        operation: For the second output's truth.
+    """
+    value_truth = torch.tensor(operation.class_table())[test.labels]
+    said = torch.stack([one.digit.softmax(-1).mean(1).argmax(-1) for one in answers], dim=1)
+    wrong = torch.stack(
+        [(one.digit.argmax(-1) != test.labels[:, None]) | (one.value.argmax(-1) != value_truth) for one in answers]
+    )
+    pairs_wrong = wrong.sum(dim=(0, 2))
+    order = pairs_wrong.argsort(descending=True, stable=True)[: int((pairs_wrong > 0).sum())].tolist()
+    rows = max(1, -(-len(order) // MISTAKES_COLUMNS))
+    figure = Figure(figsize=(1.45 * MISTAKES_COLUMNS, 1.95 * rows + 0.6), layout="constrained")
+    panels = list(figure.subplots(rows, MISTAKES_COLUMNS, squeeze=False).flat)
+    for axes in panels:
+        axes.axis("off")
+    for axes, index in zip(panels, order, strict=False):
+        label, votes = int(test.labels[index]), " ".join(str(digit) for digit in said[index].tolist())
+        title = f"{index}: {label}, said {votes}\n{int(pairs_wrong[index])} of {wrong[:, index].numel()} wrong"
+        doubted = index in DOUBTED
+        if doubted:
+            title += f"\n{DOUBTED[index]} of 5 people: {label}"
+            axes.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, edgecolor="tab:red", linewidth=3))
+        axes.imshow(test.images[index, 0].numpy(), cmap="gray_r")
+        axes.set_title(title, fontsize=7, color="tab:red" if doubted else "black")
+    marked = sum(index in DOUBTED for index in order)
+    figure.suptitle(
+        f"{len(order)} of {len(test):,} test pictures: wrong at least once by {len(answers)} seeds x 10 numbers. "
+        f"{wrong.float().mean():.3%} of all pairs. Red: {marked} whose label people doubt (Northcutt et al., 2021)",
+        fontsize=9,
+    )
+    return _png(figure)
+
+
+def accuracy_over_seconds(curves: dict[str, list[tuple[float, float]]], target: float) -> bytes:
+    """PNG: error over seconds of training, both logarithmic, a curve a name, and where the target is reached.
+
+    Args:
+        curves: For each name its points (seconds, accuracy 0..1).
+        target: Accuracy 0..1, drawn as a line.
+    """
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, points in curves.items():
+        reached = next((seconds for seconds, accuracy in points if accuracy >= target), None)
+        label = name if reached is None else f"{name}, {target:.1%} after {reached:.1f} s"
+        errors = [100 * (1 - accuracy) for _, accuracy in points]
+        axes.plot([seconds for seconds, _ in points], errors, marker="o", label=label)
+    axes.axhline(100 * (1 - target), color="gray", linestyle=":")
+    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="100 % - right on the test set, %")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else "")
+    axes.grid(which="both", alpha=0.3)
+    axes.legend()
     return _png(figure)
 
 

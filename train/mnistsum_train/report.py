@@ -15,7 +15,8 @@ from mnistsum_train.calibration import Reliability
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation
 from mnistsum_train.network import TwoInputNetwork
-from mnistsum_train.training import EpochMetrics, Recipe
+from mnistsum_train.recipe import Recipe
+from mnistsum_train.training import EpochMetrics
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,7 @@ def make_report(
         parameters=network.parameter_count(),
         training_images=training_images,
         training_seconds=round(sum(metrics.seconds for metrics in history), 1),
-        machine={
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-            "cores": os.cpu_count(),
-            "precision": "bfloat16" if has_fast_bfloat16(device) else "float32",
-        },
+        machine=describe_machine(device),
         versions=tool_versions("torch", "torchvision"),
         validation=history[-1],
         test=test,
@@ -81,6 +78,15 @@ def make_report(
         reliability_validation=reliability_validation,
         reliability_test=reliability_test,
     )
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Processor or GPU, cores, and the precision of the training."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "cores": os.cpu_count(),
+        "precision": "bfloat16" if has_fast_bfloat16(device) else "float32",
+    }
 
 
 def tool_versions(*packages: str) -> dict[str, str]:

@@ -16,8 +16,9 @@ from mnistsum_train.evaluation import answer_all_pairs, evaluate
 from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.plots import report_pictures
+from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
-from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, Recipe, train
+from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
 
 STATE_FILE = "state.safetensors"
 """What `--resume` goes on from, beside the results in the output folder."""
@@ -90,7 +91,7 @@ def run_training(
     facts = {
         "accuracy": accuracy(report),
         "calibration": calibration._asdict(),
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict(),
         "versions": report.versions,
     }
     Checkpoint(network, facts).save(out / "checkpoint.safetensors")

@@ -20,30 +20,7 @@ from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
 from mnistsum_train.network import TwoInputNetwork
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides the weights. Defaults were chosen on the validation part; train/README.md has the table."""
-
-    operation: str = "sum"
-    """Name of the second output's operation."""
-    epochs: int = 24
-    """Passes over the training part."""
-    batch_size: int = 128
-    """Pictures a step; 256 needs more epochs for the same accuracy."""
-    learning_rate: float = 0.01
-    """Peak of the one-cycle schedule."""
-    seed: int = 0
-    """Of the first weights, the order, the augmentation and the numbers."""
-    numbers_per_image: int = 4
-    """Numbers drawn for a picture in a step. The convolutions do not see them, so more cost almost nothing."""
-    weight_decay: float = 0.05
-    """AdamW's 0.01 lets the network learn the training part by heart: 0.07 to 0.1 points worse in validation."""
-    warm_up: float = 0.25
-    """Share of the steps in which the learning rate rises."""
-    averaging: float = 0.998
-    """Decay a step of the exponential moving average of the weights: the last epoch's 430 steps, roughly."""
+from mnistsum_train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -124,7 +101,7 @@ def train(
     """
     torch.use_deterministic_algorithms(True)
     trainer = new_trainer(recipe, device)
-    identity = {"recipe": asdict(recipe), "pictures": len(training), "device": device.type}
+    identity = {"recipe": recipe.to_dict(), "pictures": len(training), "device": device.type}
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
     training, validation = training.to(device), validation.to(device)
@@ -142,10 +119,12 @@ def new_trainer(recipe: Recipe, device: torch.device) -> Trainer:
     """Seeded first weights, their average, and the optimiser."""
     torch.manual_seed(recipe.seed)
     operation = OPERATIONS[recipe.operation]
-    network = TwoInputNetwork(operation)
+    network = TwoInputNetwork(operation, recipe.architecture)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     return Trainer(network, average, optimizer, [])
 
 
@@ -166,7 +145,8 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
             group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
         labels = training.labels[batch]
         pictures = add_upstrokes(training.images[batch].float() / 255, labels, generator)
-        pictures = augment(pictures, generator, strength_at(step / steps))
+        if recipe.augmentation:
+            pictures = augment(pictures, generator, recipe.augmentation * strength_at(step / steps))
         metrics = train_step(trainer, recipe, pictures, labels, generator)
         if not isfinite(metrics.digit_loss + metrics.value_loss):
             raise WorkError(f"the training diverged in epoch {epoch} (the loss is no number): choose a lower --lr")
@@ -199,7 +179,7 @@ def train_step(
 
     Args:
         trainer: Its network and optimiser move.
-        recipe: For `numbers_per_image`.
+        recipe: For `numbers_per_image` and `label_smoothing`.
         images: float [batch, 1, 28, 28], 0..1, augmented.
         labels: int64 [batch].
         generator: Source of the numbers.
@@ -213,8 +193,8 @@ def train_step(
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
         features = trainer.network.features(pictures).repeat_interleave(recipe.numbers_per_image, dim=0)
         digit, value = trainer.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
-    digit_loss = F.cross_entropy(digit.float(), digit_truth)
-    value_loss = F.cross_entropy(value.float(), value_truth)
+    digit_loss = F.cross_entropy(digit.float(), digit_truth, label_smoothing=recipe.label_smoothing)
+    value_loss = F.cross_entropy(value.float(), value_truth, label_smoothing=recipe.label_smoothing)
     trainer.optimizer.zero_grad(set_to_none=True)
     (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
@@ -286,10 +266,13 @@ def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
         groups[group][rest] = tensor
     trainer.network.load_state_dict(groups["network"])
     trainer.average.load_state_dict(groups["average"])
+    weights = trainer.optimizer.param_groups[0]["params"]
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, _, moment = name.partition(".")
-        moments.setdefault(int(index), {})[moment] = tensor
+        # The fused step goes through memory, so that moments must lie in it as the weights do (channels last).
+        like = weights[int(index)] if tensor.ndim else tensor
+        moments.setdefault(int(index), {})[moment] = torch.empty_like(like).copy_(tensor)
     state = trainer.optimizer.state_dict()
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
     trainer.history[:] = [EpochMetrics(**line) for line in description["history"]]

@@ -1,0 +1,58 @@
+"""Every architecture that can be trained can be exported: the graph answers as torch does, as int8 too."""
+
+from collections import Counter
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import mnistsum_export.quantise
+from exporting import with_conviction
+from mnistsum_export.check import check_structure
+from mnistsum_export.convert import convert
+from mnistsum_export.parity import measure_parity, torch_logits
+from mnistsum_export.probes import Probes
+from mnistsum_export.quantise import quantise
+from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
+from mnistsum_runtime.operations import PRODUCT, SUM, Operation
+from mnistsum_train.data import load_mnist
+from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.presets import NANO
+from mnistsum_train.recipe import Architecture
+
+MEAN = Architecture((4, 6, 8), mean=True, dense=16, gate=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("operation", "architecture", "opset"),
+    [(SUM, MEAN, 17), (PRODUCT, MEAN, 20), (SUM, NANO.recipe.architecture, 17)],
+    ids=["mean", "mean, product, opset 20", "nano"],
+)
+def test_graph_answers_as_torch_does(
+    operation: Operation, architecture: Architecture, opset: int, probes: Probes
+) -> None:
+    network = with_conviction(TwoInputNetwork(operation, architecture))
+    model = convert(network, opset)
+    check_structure(model, operation, opset)
+    truth = torch_logits(network, probes)
+    assert measure_parity(model.SerializeToString(), probes, truth, 1e-4, operation.name)
+
+
+def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
+    network = with_conviction(TwoInputNetwork(SUM, MEAN))
+    digits = load_mnist(train=True).first(200)
+    model = quantise(convert(network, 17), digits)
+    check_structure(model, SUM, 17)
+    kinds = Counter(node.op_type for node in model.graph.node)
+    assert kinds["GlobalAveragePool"] == 1
+    assert kinds["Conv"] == 5
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    images = digits.images[100:].float() / 255
+    numbers = torch.eye(10).repeat(10, 1)
+    (found,) = session.run([DIGIT], {IMAGE: images.numpy(), NUMBER: numbers.numpy()})
+    with torch.inference_mode():
+        expected = network(images, numbers)[0].numpy()
+    assert np.abs(found - expected).mean() < 0.1 * expected.std()

@@ -1,0 +1,70 @@
+"""`--operation` and `operation=`: which of the shipped models answers."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import mnistsum_runtime.model
+from calling import assert_one_line, call
+from mnistsum_runtime import Predictor
+from mnistsum_runtime.errors import CallError, ModelError
+from mnistsum_runtime.model import find_model, model_name, shipped_model
+from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM
+from mnistsum_runtime.run_cli import command
+from tiny_model import make_tiny_model
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of artefacts with a tiny model of each operation."""
+    package = tmp_path / "mnistsum_artifacts"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for operation in OPERATIONS.values():
+        (package / model_name(operation)).write_bytes(make_tiny_model(operation).SerializeToString())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mnistsum_artifacts", raising=False)
+    assert Path(mnistsum_runtime.model.shipped_model()).parent == package
+    return package
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [((), "7 + 4 = 11"), (("--operation", "sum"), "7 + 4 = 11"), (("--operation", "product"), "7 x 4 = 28")],
+    ids=["default", "sum", "product"],
+)
+@pytest.mark.usefixtures("shipped")
+def test_command_computes_what_it_is_asked_for(arguments: tuple[str, ...], answer: str, seven: Path) -> None:
+    called = call(command, seven, 4, *arguments)
+    assert called.code == 0
+    assert answer in called.out
+
+
+@pytest.mark.usefixtures("shipped")
+def test_predictor_computes_what_it_is_asked_for(seven: Path) -> None:
+    assert Predictor().predict(seven, 4).value == 11
+    assert Predictor(operation="product").predict(seven, 4).value == 28
+
+
+def test_int8_is_that_of_the_operation() -> None:
+    assert find_model("int8", PRODUCT) == shipped_model(PRODUCT, "int8")
+
+
+def test_operation_that_is_not_shipped_is_told_by_its_file(shipped: Path, seven: Path) -> None:
+    (shipped / model_name(PRODUCT)).unlink()
+    assert_one_line(call(command, seven, 4, "--operation", "product"), 3, "mnistsum-product.onnx", "cannot be read")
+
+
+def test_file_of_another_operation_is_refused(model_file: Path, seven: Path) -> None:
+    called = call(command, seven, 4, "--model", model_file, "--operation", "product")
+    assert_one_line(called, 3, "its operation is sum, asked for was product")
+    with pytest.raises(ModelError, match="its operation is sum"):
+        Predictor(model_file, operation=PRODUCT.name)
+    assert Predictor(model_file, operation=SUM.name).predict(seven, 4).value == 11
+
+
+def test_unknown_operation_is_a_wrong_call(seven: Path) -> None:
+    assert_one_line(call(command, seven, 4, "--operation", "quotient"), 2, "quotient")
+    with pytest.raises(CallError, match="operation must be sum or product, found 'quotient'"):
+        Predictor(operation="quotient")

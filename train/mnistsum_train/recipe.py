@@ -1,0 +1,66 @@
+"""What decides the weights of a network: its architecture and how it is trained. Plain values, without torch."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network. The defaults are those of the preset `base`; train/README.md has what was tried."""
+
+    widths: tuple[int, int, int] = (24, 48, 96)
+    """Channels of the three blocks."""
+    mean: bool = True
+    """Padded convolutions and the mean over the last maps, instead of unpadded ones and the last maps flattened: it learns
+    less by heart, and a shifted digit looks the same to it. Flattened is the faster, for training and answering."""
+    dense: int = 128
+    """Units of the dense layer in front of the heads."""
+    dropout: float = 0.25
+    """Share of the features left out in a training step; the heads then contradict each other on half as many pairs."""
+    gate: int = 32
+    """Hidden units of the gate, which judges whether the picture is a digit at all."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Architecture":
+        """Read back what `dataclasses.asdict` made, also after JSON has turned the tuple into a list.
+
+        Raises:
+            TypeError: A field is unknown or no such value.
+        """
+        return cls(**values | {"widths": tuple(values["widths"])})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training. The defaults are those of the preset `base`, chosen on the validation part: see train/README.md."""
+
+    operation: str = "sum"
+    """Name of the second output's operation."""
+    epochs: int = 24
+    """Passes over the training part."""
+    batch_size: int = 128
+    """Pictures a step; 256 needs more epochs for the same accuracy."""
+    learning_rate: float = 0.01
+    """Peak of the one-cycle schedule."""
+    seed: int = 0
+    """Of the first weights, the order, the augmentation and the numbers."""
+    numbers_per_image: int = 4
+    """Numbers drawn for a picture in a step. The convolutions do not see them, so more cost almost nothing."""
+    weight_decay: float = 0.05
+    """AdamW's 0.01 lets the network learn the training part by heart: 0.07 to 0.1 points worse in validation."""
+    warm_up: float = 0.25
+    """Share of the steps in which the learning rate rises."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all classes, in both losses: Szegedy et al., 2015, section 7."""
+    averaging: float = 0.998
+    """Decay a step of the exponential moving average of the weights: the last epoch's 430 steps, roughly."""
+    augmentation: float = 1.0
+    """Strength at the beginning, 0..1; it falls as `augmentation.strength_at` says. 0 leaves it out."""
+    architecture: Architecture = field(default_factory=Architecture)
+    """Of the network that is trained."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, equal to what is read back from a file."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
