@@ -12,8 +12,8 @@ class Architecture:
     widths: tuple[int, int, int] = (24, 48, 96)
     """Channels of the three blocks."""
     mean: bool = True
-    """Padded convolutions and the mean over the last maps, instead of unpadded ones and the last maps flattened: it learns
-    less by heart, and a shifted digit looks the same to it. Flattened is the faster, for training and answering."""
+    """Padded convolutions and the mean over the last maps, instead of unpadded ones and the last maps flattened: it
+    learns less by heart, and a shifted digit looks the same to it. Flattened is the faster to train and to answer."""
     dense: int = 128
     """Units of the dense layer in front of the heads."""
     dropout: float = 0.25
