@@ -162,7 +162,7 @@ class References:
 def references_path(model: str | os.PathLike[str]) -> Path:
     """Where a model's references lie: `NAME.references.npz` beside `NAME.onnx`."""
     path = Path(model)
-    return path.with_name(path.name.removesuffix(".onnx") + _ENDING)
+    return path.parent / (path.name.removesuffix(".onnx") + _ENDING)
 
 
 def read_references(model: Model) -> References:
