@@ -5,8 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
-ROTATION = math.radians(15)
-"""Handwriting leans; beyond about 15 degrees a 4 starts to become another digit."""
+ROTATION = math.radians(17)
+"""Handwriting leans; much further, a 4 starts to become another digit."""
 SCALE = 0.15
 """MNIST fits the longer side into 20 pixels, but what counts as ink at the rim moves that by a few pixels."""
 SHEAR = 0.2
@@ -22,9 +22,10 @@ UPSTROKE = 0.15
 """Share of the ones that get a long upstroke, as they are written in much of Europe: MNIST, from the United States, has
 next to none, and a network trained on it alone reads them as 7."""
 FULL_UNTIL = 0.5
-FINAL_STRENGTH = 0.5
-"""Full range for the first half of the training, then straight down to half of it: plain pictures are crisper than
-resampled ones, and batch normalisation should end near them."""
+FINAL_STRENGTH = 0.8
+"""Full range for the first half of the training, then straight down to four fifths of it: plain pictures are crisper
+than resampled ones, and batch normalisation should end near them. At 0.5 more is learnt by heart, at 1 validation falls
+by 0.1 points."""
 
 
 def strength_at(progress: float) -> float:
