@@ -1,6 +1,6 @@
 """MNIST digits on paper as cameras see them, and paper with nothing on it: seeded, each kind named.
 
-As a program, `python tests/photo_set.py OUT.json` measures a model through the runtime on `PER_KIND` photos of each
+As a program, `python tests/photo_set.py OUT.json` writes OUT.png, a photo of each kind, and measures a model through the runtime on `PER_KIND` photos of each
 kind, made from MNIST's test digits, and on 500 pictures without a digit. Whoever develops the preparation or chooses a
 threshold measures with `--validation` and another `--seed`: the digits are then those of the validation part, and the
 test digits are left for the report.
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from mnistsum_runtime import PictureError, Predictor
+from mnistsum_runtime import PictureError, Predictor, prepare, read_picture
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.components import label
 from mnistsum_train.data import load_mnist, split_validation
@@ -656,6 +657,28 @@ def draw_digits(validation: bool, count: int, seed: int) -> tuple[NDArray[np.uin
     return part.images[order, 0].numpy(), part.labels[order].numpy()
 
 
+def draw_sheet(pictures: Iterable[Photo], columns: int = 5) -> Image.Image:
+    """One panel a photo: its kind, the photo, and the 28x28 field that the network sees of it."""
+    panels = []
+    for picture in pictures:
+        panel = Image.new("RGB", (300, 176), "white")
+        photo = ImageOps.exif_transpose(Image.open(BytesIO(picture.content)))
+        if photo.mode.startswith("I;16"):
+            photo = Image.fromarray((np.asarray(photo) >> 8).astype(np.uint8))
+        photo.thumbnail((150, 140))
+        panel.paste(Image.new("RGB", (150, 140), (225, 225, 225)), (0, 28))
+        photo = photo.convert("RGBA")
+        panel.paste(photo, ((150 - photo.width) // 2, 28 + (140 - photo.height) // 2), photo)
+        field = np.rint(prepare(read_picture(picture.content)) * 255).astype(np.uint8)
+        panel.paste(Image.fromarray(field).resize((140, 140), Image.Resampling.NEAREST), (152, 28))
+        ImageDraw.Draw(panel).text((4, 4), picture.kind, fill="black", font=ImageFont.load_default(16))
+        panels.append(panel)
+    sheet = Image.new("RGB", (columns * 300, -(-len(panels) // columns) * 176), "white")
+    for index, panel in enumerate(panels):
+        sheet.paste(panel, (index % columns * 300, index // columns * 176))
+    return sheet
+
+
 def main() -> None:
     """Measure a model on the photos and on the pictures with nothing in them, and write the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -678,6 +701,9 @@ def main() -> None:
         "nothing_there": {"all": overall(empty), "kinds": empty},
     }
     write_atomically(options.out, (json.dumps(report, indent=2) + "\n").encode())
+    buffer = BytesIO()
+    draw_sheet(islice(photos(digits, labels, options.seed), len(KINDS))).save(buffer, "PNG", optimize=True)
+    write_atomically(options.out.with_suffix(".png"), buffer.getvalue())
 
 
 if __name__ == "__main__":
