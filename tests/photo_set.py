@@ -1,9 +1,9 @@
 """MNIST digits on paper as cameras see them, and paper with nothing on it: seeded, each kind named.
 
-As a program, `python tests/photo_set.py OUT.json` writes OUT.png, a photo of each kind, and measures a model through the runtime on `PER_KIND` photos of each
-kind, made from MNIST's test digits, and on 500 pictures without a digit. Whoever develops the preparation or chooses a
-threshold measures with `--validation` and another `--seed`: the digits are then those of the validation part, and the
-test digits are left for the report.
+As a program, `python tests/photo_set.py OUT.json` measures a model through the runtime on `PER_KIND` photos of each
+kind, made from MNIST's test digits, and on 500 pictures without a digit, and draws OUT.png, a photo of each kind.
+Whoever develops the preparation or chooses a threshold measures with `--validation` and another `--seed`: the digits
+are then those of the validation part, and the test digits are left for the report.
 """
 
 from __future__ import annotations
