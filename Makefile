@@ -70,6 +70,7 @@ sizes: .venv-run/.installed  ## Measure every shipped model side by side: artifa
 
 samples: .venv/.installed
 	$(DEV)/python artifacts/make_samples.py
+	$(DEV)/mnistsum-run artifacts/samples/ 4 --explain artifacts/explained.png
 
 figures: .venv/.installed .venv-run/.installed reality
 	$(DEV)/python tests/clean_scans.py artifacts/sum/clean_scans.json
