@@ -29,8 +29,8 @@ def accuracy_table() -> str:
         ["sum right", _percent(test["value"]), "91.61 %"],
         ["both right", _percent(test["both"]), ""],
         ["heads agree", _percent(test["agree"]), ""],
-        ["expected calibration error, digit", _percent(test["digit_calibration_error"]), ""],
-        ["expected calibration error, sum", _percent(test["value_calibration_error"]), ""],
+        ["expected calibration error, digit", _percent(report["calibration_error"]["digit"]), ""],
+        ["expected calibration error, sum", _percent(report["calibration_error"]["value"]), ""],
         [
             f"both right, {scans['pictures']:,} clean scans (the same digits in 28x28)",
             f"{_percent(scans['scans'])} ({_percent(scans['plain'])})",

@@ -34,10 +34,10 @@ def test_strength_0_leaves_pictures_as_they_are(pictures: torch.Tensor) -> None:
     assert (augment(pictures, seeded(), strength=0) - pictures).abs().max() < 1e-4
 
 
-def test_strength_is_full_for_half_of_the_training_and_half_at_its_end() -> None:
+def test_strength_is_full_for_half_of_the_training_and_four_fifths_at_its_end() -> None:
     assert [strength_at(progress) for progress in (0, 0.25, 0.5)] == [1, 1, 1]
-    assert strength_at(0.75) == pytest.approx(0.75)
-    assert strength_at(1) == pytest.approx(0.5)
+    assert strength_at(0.75) == pytest.approx(0.9)
+    assert strength_at(1) == pytest.approx(0.8)
 
 
 def test_full_strength_moves_every_picture_but_not_far(pictures: torch.Tensor) -> None:
