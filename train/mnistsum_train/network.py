@@ -31,6 +31,30 @@ def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: in
     )
 
 
+class PooledConvolution(nn.Module):
+    """Convolution, batch normalisation, ReLU and 2x2 maximum; in training the maximum comes right after the convolution.
+
+    A normalisation whose scale is positive keeps the order of its values, so that it and the maximum may change places:
+    the function is the same. Pooled first, a training step normalises a quarter of the values, and takes a quarter less
+    time; normalised first, the exporter folds the normalisation into the convolution. So the scale is fixed at 1, which
+    takes nothing away, since the next convolution can scale its inputs itself.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, *, padding: int = 0) -> None:
+        """See `convolution`."""
+        super().__init__()
+        self.convolution = nn.Conv2d(channels_in, channels_out, kernel, padding=padding, bias=False)
+        self.normalisation = nn.BatchNorm2d(channels_out)
+        self.normalisation.weight.requires_grad_(False)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Float [batch, channels_in, height, width] -> [batch, channels_out, about half, about half]."""
+        maps = self.convolution(maps)
+        if self.training:
+            return F.relu(self.normalisation(F.max_pool2d(maps, 2)))
+        return F.max_pool2d(F.relu(self.normalisation(maps)), 2)
+
+
 class TwoInputNetwork(nn.Module):
     """A picture and a number in, logits of the digit and of the operation's value out.
 
@@ -47,11 +71,10 @@ class TwoInputNetwork(nn.Module):
         self.architecture = architecture = architecture or Architecture()
         first, second, third = architecture.widths
         padding = 1 if architecture.mean else 0
-        self.first_block = nn.Sequential(convolution(1, first, 5), nn.MaxPool2d(2))
+        self.first_block = PooledConvolution(1, first, 5)
         self.second_block = nn.Sequential(
             convolution(first, second, 3, padding=padding),
-            convolution(second, second, 3, padding=padding),
-            nn.MaxPool2d(2),
+            PooledConvolution(second, second, 3, padding=padding),
         )
         self.third_block = nn.Sequential(
             convolution(second, third, 3, padding=1),
