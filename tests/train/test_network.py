@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM, Operation
 from mnistsum_train.data import Part
-from mnistsum_train.network import MEAN, STD, TwoInputNetwork
+from mnistsum_train.network import MEAN, STD, PooledConvolution, TwoInputNetwork
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,22 @@ def test_answer_does_not_depend_on_what_else_is_in_the_batch(network: TwoInputNe
     images, numbers = torch.rand(5, 1, 28, 28), torch.eye(10)[:5]
     for one, other in zip(network(images, numbers), network(images[2:3], numbers[2:3]), strict=True):
         assert torch.allclose(one[2:3], other, atol=1e-6)
+
+
+@torch.no_grad()
+def test_maximum_before_the_normalisation_is_the_same_function_as_after_it() -> None:
+    """With the same mean and variance, what is trained is what is exported."""
+    torch.manual_seed(0)
+    block = PooledConvolution(3, 8, 5).train()
+    block.normalisation.bias.normal_()
+    block.normalisation.momentum = 1.0  # the batch's own mean and variance are kept
+    maps = torch.rand(50, 3, 13, 13)
+    trained = block(maps)
+    variance = block.normalisation.running_var
+    assert variance is not None
+    variance *= 1 - trained.shape[1] / trained.numel()  # kept unbiased, used biased
+    assert torch.allclose(block.eval()(maps), trained, atol=1e-5)
+    assert not block.normalisation.weight.requires_grad
 
 
 def test_parameter_count_is_what_is_trained(network: TwoInputNetwork) -> None:

@@ -32,7 +32,7 @@ def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: in
 
 
 class PooledConvolution(nn.Module):
-    """Convolution, batch normalisation, ReLU and 2x2 maximum; in training the maximum comes right after the convolution.
+    """Convolution, batch normalisation, ReLU and 2x2 maximum; in training the maximum is taken first.
 
     A normalisation whose scale is positive keeps the order of its values, so that it and the maximum may change places:
     the function is the same. Pooled first, a training step normalises a quarter of the values, and takes a quarter less

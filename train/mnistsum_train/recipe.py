@@ -9,11 +9,11 @@ from typing import Any
 class Architecture:
     """The shape of a network. The defaults are those of the preset `base`; train/README.md has what was tried."""
 
-    widths: tuple[int, int, int] = (24, 48, 96)
-    """Channels of the three blocks."""
-    mean: bool = True
-    """Padded convolutions and the mean over the last maps, instead of unpadded ones and the last maps flattened: it
-    learns less by heart, and a shifted digit looks the same to it. Flattened is the faster to train and to answer."""
+    widths: tuple[int, int, int] = (32, 48, 96)
+    """Channels of the three blocks; onnxruntime computes 16 at a time, so that 24 take as long as 32."""
+    mean: bool = False
+    """Padded convolutions and the mean over the last maps, instead of unpadded ones and the last maps flattened. It
+    saves weights of the dense layer, and takes 1.6 times as long to train and to answer at the same accuracy."""
     dense: int = 128
     """Units of the dense layer in front of the heads."""
     dropout: float = 0.25
