@@ -7,18 +7,22 @@ from pathlib import Path
 import onnx
 import pytest
 
+from calling import call
 from clean_scans import measure
 from mnistsum_export.export import export
 from mnistsum_export.parity import measure_parity, torch_logits
 from mnistsum_export.probes import make_probes
 from mnistsum_runtime import contract
 from mnistsum_runtime.model import shipped_model
+from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.verify_cli import command as verify
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 from mnistsum_train.data import load_mnist
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 CHECKPOINT = ARTIFACTS / "sum" / "checkpoint.safetensors"
+MODELS = sorted(ARTIFACTS.glob("*/*.onnx"))
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,17 @@ def metadata() -> dict[str, str]:
 
 def test_file_names_the_checkpoint_it_was_made_from(checkpoint: Checkpoint, metadata: dict[str, str]) -> None:
     assert metadata[contract.META_CHECKPOINT] == tensor_hash(checkpoint.network.state_dict())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=[model.stem for model in MODELS])
+def test_every_shipped_file_is_verified(model: Path) -> None:
+    verified = call(verify, "--model", model)
+    assert verified.code == 0, verified.out + verified.err
+
+
+def test_wheel_has_both_operations_in_both_precisions() -> None:
+    names = {model.name for model in MODELS if model.parent == Path(shipped_model()).parent}
+    assert names == {f"mnistsum-{name}{form}.onnx" for name in OPERATIONS for form in ("", "-int8")}
 
 
 def test_export_record_is_of_the_shipped_bytes() -> None:
