@@ -91,15 +91,17 @@ class Progress:
     """One bar over all steps on a terminal, and a plain line an epoch; all on standard error."""
 
     def __init__(self, recipe: "Recipe") -> None:
-        """Take from the recipe how much there is to do."""
-        self._recipe = recipe
+        """Remember what is asked for."""
+        self._recipe = self._running = recipe
         self._bar: tqdm[Never] | None = None
 
-    def start(self, pictures: int) -> None:
-        """Say what will be done."""
-        recipe = self._recipe
+    def start(self, recipe: "Recipe", pictures: int) -> None:
+        """Say what will be done, of the teacher's training first where there is one."""
+        self.close()
+        self._bar, self._running = None, recipe
+        who = "" if recipe == self._recipe else "the teacher, "
         click.echo(
-            f"{recipe.operation}: {pictures:,} pictures, {recipe.epochs} epochs, batches of {recipe.batch_size}, "
+            f"{who}{recipe.operation}: {pictures:,} pictures, {recipe.epochs} epochs, batches of {recipe.batch_size}, "
             f"seed {recipe.seed}",
             err=True,
         )
@@ -121,8 +123,8 @@ class Progress:
         """A line that stays, on a terminal above the bar."""
         last = history[-1]
         line = (
-            f"epoch {last.epoch}/{self._recipe.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, validation "
-            f"digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
+            f"epoch {last.epoch}/{self._running.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, "
+            f"validation digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
             f"both {last.validation_both:.2%}, {last.seconds:.1f} s"
         )
         if self._bar is not None:

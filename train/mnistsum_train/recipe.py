@@ -59,6 +59,9 @@ class Recipe:
     """Strength at the beginning, 0..1; it falls as `augmentation.strength_at` says. 0 leaves it out."""
     architecture: Architecture = field(default_factory=Architecture)
     """Of the network that is trained."""
+    teacher: "Recipe | None" = None
+    """Trained first, for the same operation and with the same seed; the network then learns from its answers, not from
+    the labels."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, equal to what is read back from a file."""

@@ -28,7 +28,7 @@ class Report:
     """Trained parameters of the network."""
     training_images: int
     training_seconds: float
-    """Wall-clock time of all epochs, their validation included."""
+    """Wall-clock time of all epochs, their validation and the teacher's epochs included."""
     machine: dict[str, Any]
     """Processor, cores, device and precision: the figures belong to them."""
     versions: dict[str, str]
@@ -56,6 +56,7 @@ def make_report(
     device: torch.device,
     training_images: int,
     history: list[EpochMetrics],
+    lessons: list[EpochMetrics],
     test: Evaluation,
     *,
     calibrated: Evaluation,
@@ -63,12 +64,15 @@ def make_report(
     reliability_validation: Reliability,
     reliability_test: Reliability,
 ) -> Report:
-    """Gather everything that the report says; `calibrated` is `test` with the temperatures applied."""
+    """Gather everything that the report says.
+
+    `lessons` are the teacher's epochs, `calibrated` is `test` with the temperatures applied.
+    """
     return Report(
         recipe=recipe,
         parameters=network.parameter_count(),
         training_images=training_images,
-        training_seconds=round(sum(metrics.seconds for metrics in history), 1),
+        training_seconds=round(sum(metrics.seconds for metrics in lessons + history), 1),
         machine=describe_machine(device),
         versions=tool_versions("torch", "torchvision"),
         validation=history[-1],

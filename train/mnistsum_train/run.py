@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
 from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import draw_all_negatives
+from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.plots import report_pictures
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
@@ -22,6 +23,8 @@ from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
 
 STATE_FILE = "state.safetensors"
 """What `--resume` goes on from, beside the results in the output folder."""
+TEACHER_STATE_FILE = "teacher.safetensors"
+"""The same of the teacher's training, where the recipe has one."""
 
 
 def run_training(
@@ -31,7 +34,7 @@ def run_training(
     *,
     limit: int | None = None,
     resume: bool = False,
-    on_start: Callable[[int], None] = lambda _: None,
+    on_start: Callable[[Recipe, int], None] = lambda *_: None,
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Report:
@@ -43,7 +46,7 @@ def run_training(
         device: Where to train; the evaluation always runs in float32 on the CPU.
         limit: Use this many training pictures only.
         resume: Go on after the last finished epoch that `out` holds.
-        on_start: Called with the number of training pictures.
+        on_start: Called with the recipe and the number of training pictures; before that with the teacher's, if any.
         on_step: See `train`.
         on_epoch: See `train`.
 
@@ -54,7 +57,22 @@ def run_training(
     make_folder(out)
     training, validation = split_validation(load_mnist(train=True))
     training = training.first(limit)
-    on_start(len(training))
+    teacher: TwoInputNetwork | None = None
+    lessons: list[EpochMetrics] = []
+    if recipe.teacher is not None:
+        teachers = replace(recipe.teacher, operation=recipe.operation, seed=recipe.seed)
+        on_start(teachers, len(training))
+        teacher, lessons = train(
+            teachers,
+            training,
+            validation,
+            device,
+            out / TEACHER_STATE_FILE,
+            resume=resume,
+            on_step=on_step,
+            on_epoch=on_epoch,
+        )
+    on_start(recipe, len(training))
 
     def epoch_done(history: list[EpochMetrics]) -> None:
         write_metrics(history, out)
@@ -69,6 +87,7 @@ def run_training(
         resume=resume,
         on_step=on_step,
         on_epoch=epoch_done,
+        teacher=teacher,
     )
     write_metrics(history, out)
     negatives = draw_all_negatives(training, negatives_per_kind(len(training)), seed=0)
@@ -82,6 +101,7 @@ def run_training(
         device,
         len(training),
         history,
+        lessons,
         evaluate(answers, test.labels, network.operation),
         calibrated=evaluate(with_temperature(answers, calibration), test.labels, network.operation),
         calibration=calibration,

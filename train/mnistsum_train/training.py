@@ -22,6 +22,9 @@ from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 
+SOFTNESS = 2.0
+"""Temperature of the distillation: at 1 a sure teacher says little more than the labels do."""
+
 
 @dataclass(frozen=True)
 class EpochMetrics:
@@ -68,6 +71,8 @@ class Trainer:
     optimizer: torch.optim.AdamW
     history: list[EpochMetrics]
     """One entry for each finished epoch."""
+    teacher: TwoInputNetwork | None = None
+    """Its answers are learnt; None: the labels are."""
 
 
 def train(
@@ -80,6 +85,7 @@ def train(
     resume: bool,
     on_step: OnStep,
     on_epoch: OnEpoch,
+    teacher: TwoInputNetwork | None = None,
 ) -> tuple[TwoInputNetwork, list[EpochMetrics]]:
     """Train from the first epoch, or from the one after the last that `state_file` has.
 
@@ -92,6 +98,7 @@ def train(
         resume: Go on from `state_file` if it is there.
         on_step: Called after every step with its number from 1, the number of all steps, and its metrics.
         on_epoch: Called after every epoch with the metrics of all epochs so far, also of those before a resume.
+        teacher: What `recipe.teacher` made, if the recipe has one.
 
     Returns:
         The averaged network, on the CPU, and the metrics of all epochs, also of those before a resume.
@@ -101,6 +108,7 @@ def train(
     """
     torch.use_deterministic_algorithms(True)
     trainer = new_trainer(recipe, device)
+    trainer.teacher = teacher and teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     identity = {"recipe": recipe.to_dict(), "pictures": len(training), "device": device.type}
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
@@ -191,10 +199,14 @@ def train_step(
     value_truth = table[digit_truth, numbers.flatten()]
     pictures = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        features = trainer.network.features(pictures).repeat_interleave(recipe.numbers_per_image, dim=0)
-        digit, value = trainer.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
-    digit_loss = F.cross_entropy(digit.float(), digit_truth, label_smoothing=recipe.label_smoothing)
-    value_loss = F.cross_entropy(value.float(), value_truth, label_smoothing=recipe.label_smoothing)
+        digit, value = answer_batch(trainer.network, pictures, numbers)
+        with torch.no_grad():
+            taught = trainer.teacher and answer_batch(trainer.teacher, pictures, numbers)
+    if taught:
+        digit_loss, value_loss = distillation_loss(digit, taught[0]), distillation_loss(value, taught[1])
+    else:
+        digit_loss = F.cross_entropy(digit.float(), digit_truth, label_smoothing=recipe.label_smoothing)
+        value_loss = F.cross_entropy(value.float(), value_truth, label_smoothing=recipe.label_smoothing)
     trainer.optimizer.zero_grad(set_to_none=True)
     (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
@@ -204,6 +216,27 @@ def train_step(
         (digit.argmax(1) == digit_truth).float().mean().item(),
         (value.argmax(1) == value_truth).float().mean().item(),
     )
+
+
+def answer_batch(
+    network: TwoInputNetwork, pictures: torch.Tensor, numbers: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits for every picture (float [batch, 1, 28, 28]) with each of its numbers (int64 [batch, per_image])."""
+    features = network.features(pictures).repeat_interleave(numbers.shape[1], dim=0)
+    return network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
+
+
+def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy to the teacher's probabilities, both softened: Hinton et al., 2015, section 2.
+
+    The square of the temperature keeps the gradient as large as that of the labels'.
+
+    Args:
+        logits: float [batch, classes], the network's.
+        taught: The same shape, the teacher's; nothing is learnt by it.
+    """
+    target = (taught.detach().float() / SOFTNESS).softmax(1)
+    return SOFTNESS**2 * F.cross_entropy(logits.float() / SOFTNESS, target)
 
 
 @torch.no_grad()
