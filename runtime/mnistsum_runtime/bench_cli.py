@@ -42,7 +42,7 @@ def command(
 
     Takes about half a minute on a PC. For figures that mean something, let nothing else run beside it.
 
-    Exit code: 0 measured, 2 the call was wrong, 3 the model is missing or damaged.
+    Exit code: 0 measured, 1 a process that was started failed, 2 the call was wrong, 3 the model is missing or damaged.
     """
     earlier = {} if compare is None else read_earlier(compare)
     from mnistsum_runtime.bench import Effort, measure

@@ -361,6 +361,20 @@ def test_one_answer_takes_little_more_memory_than_onnxruntime() -> None:
     assert median(peaks[1]) - median(peaks[0]) < 20e6
 
 
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("run", "numpy"), ("run", "onnxruntime"), ("verify_cli", "onnxruntime"), ("bench_cli", "onnxruntime")],
+)
+def test_a_package_that_cannot_be_imported_is_one_line(module: str, package: str, seven: Path, tmp_path: Path) -> None:
+    (tmp_path / f"{package}.py").write_text("raise ImportError('libsomething.so.1: cannot open shared object file')\n")
+    call = [sys.executable, "-c", f"from mnistsum_runtime.{module} import main; main()"]
+    arguments = [str(seven), "4"] if module == "run" else []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([*call, *arguments], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
+    assert "libsomething.so.1: cannot open shared object file: see mnistsum-doctor" in done.stderr
+
+
 def test_importing_the_package_loads_neither_numpy_nor_onnxruntime() -> None:
     script = "import mnistsum_runtime, sys; print({'numpy', 'onnxruntime', 'PIL', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
