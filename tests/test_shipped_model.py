@@ -2,19 +2,25 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from calling import call
 from clean_scans import measure
 from mnistsum_export.export import export
 from mnistsum_export.parity import measure_parity, torch_logits
 from mnistsum_export.probes import make_probes
-from mnistsum_runtime import contract
-from mnistsum_runtime.model import shipped_model
+from mnistsum_runtime import contract, verification
+from mnistsum_runtime.model import open_model, shipped_model
 from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.preparation import prepare
+from mnistsum_runtime.references import read_references
+from mnistsum_runtime.verification import verify_inference, verify_preparation
 from mnistsum_runtime.verify_cli import command as verify
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 from mnistsum_train.data import load_mnist
@@ -66,6 +72,26 @@ def test_shipped_bytes_answer_as_torch_does(checkpoint: Checkpoint) -> None:
     probes = make_probes(load_mnist(train=False).first(100).images[:, 0].numpy())
     truth = torch_logits(checkpoint.network, probes)
     assert measure_parity(Path(shipped_model()).read_bytes(), probes, truth, 1e-4, "sum")
+
+
+def test_shipped_references_tell_a_nudged_weight_and_a_shifted_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = read_references(open_model(shipped_model()))
+    assert references.real.sum() >= 200
+    assert set(references.numbers[references.real]) == set(range(10))
+    model = onnx.load(shipped_model())
+    floats = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
+    largest = max(floats, key=lambda tensor: np.prod(tensor.dims))
+    largest.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(largest) + np.float32(3e-3), largest.name))
+    path = tmp_path / "nudged.onnx"
+    onnx.save(model, path)
+    nudged = open_model(path)
+    assert not verify_inference(nudged, replace(references, model_sha256=nudged.sha256()))
+    assert verify_preparation(references)
+    monkeypatch.setattr(verification, "prepare", lambda grey, name: np.roll(prepare(grey, name), 1, axis=0))
+    assert not any(sample.passed for sample in verify_preparation(references).samples)
+    assert verify_inference(open_model(shipped_model()), references)
 
 
 @pytest.mark.slow

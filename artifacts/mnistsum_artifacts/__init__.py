@@ -1,1 +1,1 @@
-"""Data only: the shipped model. Its path comes from `importlib.resources`, in a wheel and in a checkout alike."""
+"""Data only: the shipped models and their references. `mnistsum_runtime.model.shipped_model` finds them."""

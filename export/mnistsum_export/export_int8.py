@@ -22,8 +22,9 @@ from mnistsum_export.int8_receipt import (
 )
 from mnistsum_export.metadata import with_metadata
 from mnistsum_export.opsets import oldest_onnxruntime, require_supported
+from mnistsum_export.parity import Logits
 from mnistsum_export.quantise import CALIBRATION_PICTURES, quantise
-from mnistsum_export.references import Engine, Logits, bind, make_references
+from mnistsum_export.references import Engine, bind, make_references
 from mnistsum_runtime.atomic import write_together
 from mnistsum_runtime.contract import DIGIT, IMAGE, INT8, NUMBER, NUMBERS
 from mnistsum_runtime.errors import WorkError

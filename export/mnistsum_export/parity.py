@@ -15,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from mnistsum_export.probes import Probes
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
 from mnistsum_runtime.errors import WorkError
+from mnistsum_runtime.verification import largest_difference
 from mnistsum_train.network import TwoInputNetwork
 
 Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -180,8 +181,8 @@ def _compare(name: str, engine: Engine, probes: Probes, truth: Logits, batch: in
         engine=name,
         batch=batch,
         pairs=len(found[0]),
-        digit_difference=_largest_difference(found[0], expected[0]),
-        value_difference=_largest_difference(found[1], expected[1]),
+        digit_difference=largest_difference(found[0], expected[0]),
+        value_difference=largest_difference(found[1], expected[1]),
         labels_agree=int((same[0] & same[1]).sum()),
     )
 
@@ -192,8 +193,3 @@ def _run(engine: Engine, probes: Probes, batch: int) -> Logits:
         for start in range(0, len(probes), batch)
     ]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """NaN wherever either has one, so that it can never pass."""
-    return float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max())

@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from mnistsum_export.parity import Logits
 from mnistsum_export.probes import synthetic_pictures
 from mnistsum_export.sample_pictures import sample_pictures
 from mnistsum_runtime.contract import FP32, INT8, NUMBERS
@@ -31,7 +32,6 @@ PREPARATION_TOLERANCE = 1e-3
 """Of a pixel 0..1. One grey level of 255 is 3.9e-3: float sums in another order stay far under this, and nothing that
 was decoded, thresholded or placed differently hides under it."""
 
-Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
 Engine = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Logits]
 """uint8 pictures [n, 28, 28] and numbers [n] to the logits of both outputs."""
 

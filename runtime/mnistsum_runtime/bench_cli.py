@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import run_command
+from mnistsum_runtime.command import model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
 
 if TYPE_CHECKING:
@@ -21,11 +21,8 @@ FORMAT = 1
 
 
 @click.command("mnistsum-bench")
-@click.option(
-    "--model",
-    metavar="FILE",
-    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
-)
+@model_option
+@operation_option
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -38,29 +35,30 @@ FORMAT = 1
     "--compare", type=click.Path(path_type=Path), metavar="FILE", help="Show ratios to an earlier --json output."
 )
 @click.version_option(__version__)
-def command(model: str | None, threads: tuple[int, ...], as_json: bool, compare: Path | None) -> int:
+def command(
+    model: str | None, operation: str | None, threads: tuple[int, ...], as_json: bool, compare: Path | None
+) -> int:
     """Measure this device: whole processes, memory, sessions, one picture, batches, and pictures from files.
 
     Takes about half a minute on a PC. For figures that mean something, let nothing else run beside it.
 
-    Exit code: 0 measured, 2 the call was wrong, 3 the model is missing or damaged.
+    Exit code: 0 measured, 1 a process that was started failed, 2 the call was wrong, 3 the model is missing or damaged.
     """
     earlier = {} if compare is None else read_earlier(compare)
     from mnistsum_runtime.bench import Effort, measure
     from mnistsum_runtime.device import installed_versions, this_device
-    from mnistsum_runtime.model import find_model, open_model
+    from mnistsum_runtime.model import open_named_model
 
     device = this_device()
-    path = find_model(model)
-    opened = open_model(path)  # a model that is no good is told before the minute begins
+    opened = open_named_model(model, operation)  # a model that is no good is told before the minute begins
     with TemporaryDirectory(prefix="mnistsum-bench-") as folder:
         counts = threads or tuple(dict.fromkeys((1, device.cores)))
-        figures = list(measure(path, counts, Path(folder), Effort()))
+        figures = list(measure(opened.path, counts, Path(folder), Effort()))
     about = {
         "format": FORMAT,
         "device": device.to_dict(),
         "versions": installed_versions(),
-        "model": {"file": Path(path).name, "operation": opened.operation.name, "sha256": opened.sha256()},
+        "model": {"file": Path(opened.path).name, "operation": opened.operation.name, "sha256": opened.sha256()},
     }
     if as_json:
         click.echo(json.dumps(about | {"figures": [to_dict(figure, earlier) for figure in figures]}))

@@ -6,7 +6,30 @@ from importlib.util import find_spec
 import click
 
 from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.rim import exit_code, leave_quickly, start_quickly
+
+model_option = click.option(
+    "--model",
+    metavar="FILE",
+    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
+)
+"""`--model`, of every command that answers."""
+operation_option = click.option(
+    "--operation",
+    type=click.Choice(list(OPERATIONS)),
+    help="Which of the models in the package.  [default: sum]",
+)
+"""`--operation`, the same."""
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many threads one inference may use.",
+)
+"""`--threads`, where there is one number of them."""
 
 
 def run_command(command: click.Command) -> None:

@@ -83,15 +83,17 @@ reached("onnxruntime", onnxruntime.__version__)
 from mnistsum_runtime.errors import MnistsumError
 from mnistsum_runtime.predictor import Predictor
 try:
-    predictor = Predictor(*sys.argv[1:])
+    model, operation = json.loads(sys.argv[1])
+    predictor = Predictor(model, operation=operation)
 except MnistsumError as error:
     sys.exit(str(error))
-model = predictor.model
-reached("model", f"{Path(model.path).name}, {model.operation.name}, sha256 {model.sha256()[:12]}, carries the contract")
+opened = predictor.model
+name, operation = Path(opened.path).name, opened.operation.name
+reached("model", f"{name}, {operation}, sha256 {opened.sha256()[:12]}, carries the contract")
 picture = numpy.zeros((28, 28), numpy.uint8)
 picture[4:24, 12:16] = 255
 prediction = predictor.predict(picture, 4)
-reached("inference", f"a bar of ink and 4: digit {prediction.digit}, {model.operation.name} {prediction.value}")
+reached("inference", f"a bar of ink and 4: digit {prediction.digit}, {operation} {prediction.value}")
 """
 
 
@@ -195,16 +197,17 @@ def _advice(stage: str, error: str) -> str:
     return f"pip install --force-reinstall {package}, in the environment of {sys.executable}"
 
 
-def try_model(model: str | None, child: str = _CHILD) -> Trial:
+def try_model(model: str | None, operation: str | None = None, child: str = _CHILD) -> Trial:
     """Open the model and ask it once, in a child process that may die.
 
     Args:
         model: A model as the user names it; None is the shipped one.
+        operation: Of the shipped models, which; None is the sum.
         child: The program of the child; it prints a JSON list [stage, found] for each of `STAGES`.
     """
     try:
         result = subprocess.run(  # noqa: S603  (this Python, a program from here, no shell)
-            [sys.executable, "-c", child, *([] if model is None else [model])],
+            [sys.executable, "-c", child, json.dumps([model, operation])],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -7,27 +7,24 @@ import json
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import run_command
+from mnistsum_runtime.command import model_option, operation_option, run_command
 from mnistsum_runtime.device import installed_versions, this_device
 from mnistsum_runtime.doctor import Check, examine, try_model
 
 
 @click.command("mnistsum-doctor")
-@click.option(
-    "--model",
-    metavar="FILE",
-    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
-)
+@model_option
+@operation_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the page.")
 @click.version_option(__version__)
-def command(model: str | None, as_json: bool) -> int:
+def command(model: str | None, operation: str | None, as_json: bool) -> int:
     """Look for what could keep mnistsum from running here, and say what to do.
 
     onnxruntime is tried in a process of its own: if it dies, the page says so.
 
     Exit code: 0 no problem (warnings may be), 1 a problem, 2 the call was wrong.
     """
-    checks = examine(this_device(), installed_versions(), try_model(model))
+    checks = examine(this_device(), installed_versions(), try_model(model, operation))
     problems = sum(check.verdict == "problem" for check in checks)
     if as_json:
         click.echo(json.dumps({"ok": not problems, "checks": [check.to_dict() for check in checks]}))

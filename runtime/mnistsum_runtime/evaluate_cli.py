@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import run_and_exit
+from mnistsum_runtime.command import model_option, operation_option, run_and_exit
 from mnistsum_runtime.rim import write_error
 from mnistsum_runtime.run import one_line
 
@@ -25,11 +25,8 @@ NAME = "mnistsum-evaluate"
 
 @click.command(NAME, no_args_is_help=True)
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    metavar="FILE",
-    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
-)
+@model_option
+@operation_option
 @click.option(
     "--number",
     type=click.IntRange(0, 9),
@@ -44,7 +41,9 @@ NAME = "mnistsum-evaluate"
     help="Also draw the mistakes into a PNG: what was seen, what was decided.",
 )
 @click.version_option(__version__)
-def command(folder: Path, model: str | None, number: int | None, as_json: bool, explain: Path | None) -> int:
+def command(
+    folder: Path, model: str | None, operation: str | None, number: int | None, as_json: bool, explain: Path | None
+) -> int:
     """Measure the accuracy on the labelled pictures in FOLDER and in the folders in it.
 
     A picture's label is the name of its folder if that is a digit (7/photo.jpg), else the last digit before the ending
@@ -65,7 +64,7 @@ def command(folder: Path, model: str | None, number: int | None, as_json: bool, 
     pictures, unlabelled = find_labelled(folder, number)
     from mnistsum_runtime.predictor import Predictor
 
-    predictor = Predictor(model)
+    predictor = Predictor(model, operation=operation)
     if unlabelled:
         names = ", ".join(one_line(str(path.relative_to(folder))) for path in unlabelled[:5])
         more = ", ..." if len(unlabelled) > 5 else ""

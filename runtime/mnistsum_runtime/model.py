@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import onnxruntime
 
 from mnistsum_runtime import contract
-from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
 
@@ -53,12 +53,40 @@ class Model(NamedTuple):
     calibration: Calibration = UNCALIBRATED
     """How its logits become confidences, and which answers are reliable."""
 
+    def precision(self) -> str:
+        """`fp32` or `int8`, as the file says."""
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        return str(metadata.get(contract.META_PRECISION, contract.FP32))
+
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, as hex."""
         from hashlib import sha256
 
         with open(self.path, "rb") as file:
             return sha256(file.read()).hexdigest()
+
+
+def open_named_model(
+    model: str | os.PathLike[str] | None, operation: str | None = None, threads: int = 1, *, optimise: bool = True
+) -> Model:
+    """Find and open the model that a user names.
+
+    Args:
+        model: See `find_model`.
+        operation: `sum` or `product`: which shipped model, by default `sum`; a file must be of it.
+        threads: How many threads one inference may use.
+        optimise: See `session_options`.
+
+    Raises:
+        CallError: There is no such operation.
+        ModelError: As of `open_model`, or the model is of another operation.
+    """
+    if operation is not None and operation not in OPERATIONS:
+        raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")
+    opened = open_model(find_model(model, OPERATIONS[operation or SUM.name]), threads, optimise=optimise)
+    if operation not in (None, opened.operation.name):
+        raise ModelError(f"model {opened.path}: its operation is {opened.operation.name}, asked for was {operation}")
+    return opened
 
 
 def open_model(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool = True) -> Model:

@@ -198,7 +198,7 @@ def _flatten(image: Image.Image) -> Grey:
         return np.asarray(image if image.mode == "L" else image.convert("L"))
     from mnistsum_runtime.colour import grey_of_contrast
 
-    return np.asarray(grey_of_contrast(image.convert("RGB")))
+    return np.asarray(grey_of_contrast(image if image.mode == "RGB" else image.convert("RGB")))
 
 
 def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:

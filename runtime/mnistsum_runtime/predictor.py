@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 
 from mnistsum_runtime import contract
-from mnistsum_runtime.errors import CallError, ModelError, PictureError
-from mnistsum_runtime.model import Model, find_model, open_model
-from mnistsum_runtime.operations import OPERATIONS, SUM
+from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.model import Model, open_named_model
 from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
 from mnistsum_runtime.preparation import prepare_picture
@@ -60,12 +59,7 @@ class Predictor:
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        if operation is not None and operation not in OPERATIONS:
-            raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")
-        path = find_model(model, OPERATIONS[operation or SUM.name])
-        self.model: Model = open_model(path, threads, optimise=optimise)
-        if operation not in (None, self.model.operation.name):
-            raise ModelError(f"model {path}: its operation is {self.model.operation.name}, asked for was {operation}")
+        self.model: Model = open_named_model(model, operation, threads, optimise=optimise)
         self._outputs = [contract.DIGIT, self.model.operation.name]
         self._values = self.model.operation.classes
 

@@ -11,6 +11,7 @@ import json
 import os
 from dataclasses import dataclass
 from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ class References:
             "digit_logits": (self.digit_logits, np.float32, (n, NUMBERS)),
             "value_logits": (self.value_logits, np.float32, (n, classes)),
             "fp32_labels": (self.fp32_labels, np.uint8, (n, 2)),
-        } | {sample.name: (sample.ink, np.float32, (IMAGE_SIZE, IMAGE_SIZE)) for sample in self.samples}
+        } | {f"ink of {sample.name}": (sample.ink, np.float32, (IMAGE_SIZE, IMAGE_SIZE)) for sample in self.samples}
         for name, (array, dtype, shape) in expected.items():
             if array.dtype != dtype or array.shape != shape:
                 raise ValueError(
@@ -155,6 +156,9 @@ class References:
                 )
         if self.precision not in (FP32, INT8):
             raise ValueError(f"its precision is {self.precision!r}")
+        # Within a tolerance that is infinite, anything would pass.
+        if not (0 <= self.tolerance < inf and 0 <= self.preparation_tolerance < inf):
+            raise ValueError(f"its tolerances are {self.tolerance:g} and {self.preparation_tolerance:g}")
         if not (self.real.any() and self.samples and self.numbers.max() < NUMBERS):
             raise ValueError("it has no real digits, no sample pictures, or a number over 9")
 
@@ -173,9 +177,13 @@ def read_references(model: Model) -> References:
     """
     path = references_path(model.path)
     try:
-        references = References.from_bytes(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise ModelError(f"no references at {path}: {_REMEDY}") from error
+    except OSError as error:
+        raise ModelError(f"references {path}: cannot be read: {error.strerror or error}") from error
+    try:
+        references = References.from_bytes(content)
     except Exception as error:  # numpy, zipfile, zlib and json each raise their own on damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"references {path}: damaged or not of mnistsum ({reason}): {_REMEDY}") from error
@@ -185,6 +193,8 @@ def read_references(model: Model) -> References:
             f"references {path}: they belong to another model (SHA-256 {expected[:12]}, "
             f"{Path(model.path).name} has {found[:12]}): {_REMEDY}"
         )
+    if references.precision != model.precision():
+        raise ModelError(f"references {path}: {references.precision}, the model is {model.precision()}: {_REMEDY}")
     classes = len(model.operation.classes)
     if references.value_logits.shape[1] != classes:
         found_classes = references.value_logits.shape[1]

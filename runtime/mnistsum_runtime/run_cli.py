@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.command import model_option, operation_option, threads_option
 from mnistsum_runtime.run import NAME, answer, open_predictor, parse_number
 
 
@@ -26,24 +26,9 @@ class _RunCommand(click.Command):
 @click.command(NAME, cls=_RunCommand)
 @click.argument("arguments", nargs=-1, metavar="IMAGE... NUMBER")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
-@click.option(
-    "--model",
-    metavar="FILE",
-    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
-)
-@click.option(
-    "--operation",
-    type=click.Choice(list(OPERATIONS)),
-    help="Which of the models in the package.  [default: sum]",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many threads one inference may use.",
-)
+@model_option
+@operation_option
+@threads_option
 @click.option(
     "--explain", metavar="OUT", help="Also draw what was seen and decided into a PNG file, a panel for each picture."
 )

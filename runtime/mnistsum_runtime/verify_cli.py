@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import run_and_exit
+from mnistsum_runtime.command import model_option, operation_option, run_and_exit, threads_option
 from mnistsum_runtime.rim import loading
 
 if TYPE_CHECKING:
@@ -19,37 +19,26 @@ if TYPE_CHECKING:
 
 
 @click.command("mnistsum-verify")
-@click.option(
-    "--model",
-    metavar="FILE",
-    help="A model made by mnistsum-export, its references beside it; `int8` is the shipped int8 one.  "
-    "[default: the one in the package]",
-)
+@model_option
+@operation_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="How many threads one inference may use.",
-)
+@threads_option
 @click.version_option(__version__)
-def command(model: str | None, as_json: bool, threads: int) -> int:
+def command(model: str | None, operation: str | None, as_json: bool, threads: int) -> int:
     """Check that this device prepares pictures and computes answers as the machine did that made the model.
 
     Two answers, apart. Preparation: do the sample pictures become the recorded 28x28 arrays? Inference: do the
-    recorded pictures give the recorded logits and labels? Both are in the references beside the model file.
+    recorded pictures give the recorded logits and labels? Both are in NAME.references.npz beside NAME.onnx.
 
     Exit code: 0 both passed, 1 one failed, 2 the call was wrong, 3 the model or its references are missing, damaged,
     or do not belong together.
     """
     with loading():
-        from mnistsum_runtime.model import find_model, open_model
+        from mnistsum_runtime.model import open_named_model
         from mnistsum_runtime.references import read_references
         from mnistsum_runtime.verification import verify_inference, verify_preparation
 
-        opened = open_model(find_model(model), threads)
+        opened = open_named_model(model, operation, threads)
     references = read_references(opened)
     preparation = verify_preparation(references)
     inference = verify_inference(opened, references)

@@ -22,21 +22,24 @@ def compare_answers(here: Iterable[Mapping[str, Any]], there: Iterable[Mapping[s
 
     Everything must be equal, but confidences may differ by `CONFIDENCE_TOLERANCE`.
     """
-    ours = {(answer["image"], answer["number"]): answer for answer in here}
-    theirs = {(answer["image"], answer["number"]): answer for answer in there}
-    differences = [f"{key} answered on one side only" for key in sorted(ours.keys() ^ theirs.keys())]
+    ours = {_question(answer): answer for answer in here}
+    theirs = {_question(answer): answer for answer in there}
+    one_sided = sorted(ours.keys() ^ theirs.keys())
+    differences = [f"{image} and {number} answered on one side only" for image, number, _ in one_sided]
     if not ours:
         differences.append("no answers to compare")
     for key in sorted(ours.keys() & theirs.keys()):
-        if ours[key].keys() != theirs[key].keys():
-            differences.append(f"{key}: {sorted(theirs[key])}, here {sorted(ours[key])}")
-            continue
         differences += [
-            f"{key}: {name} {theirs[key][name]!r}, here {value!r}"
+            f"{key[0]} and {key[1]}: {name} {theirs[key][name]!r}, here {value!r}"
             for name, value in ours[key].items()
             if not _same(name, value, theirs[key][name])
         ]
     return differences
+
+
+def _question(answer: Mapping[str, Any]) -> tuple[str, int, tuple[str, ...]]:
+    """What was asked: the picture, the number, and the operation as the answer's fields have it."""
+    return answer["image"], answer["number"], tuple(answer)
 
 
 def _same(name: str, here: Any, there: Any) -> bool:
@@ -45,27 +48,29 @@ def _same(name: str, here: Any, there: Any) -> bool:
     return bool(here == there)
 
 
-def check_verification(report: Mapping[str, Any], precision: str, python: str) -> list[str]:
+def check_verification(report: Mapping[str, Any], operation: str, precision: str, python: str) -> list[str]:
     """What `mnistsum-verify --json` of a Pi lacks, a line each: none if it is the proof that is asked for.
 
     Args:
         report: The JSON object.
-        precision: Of the model that was asked for.
+        operation: Of the model that was asked for.
+        precision: The same.
         python: The start of the version that must have run.
     """
-    here, found, worst = report["here"], report["model"]["precision"], worst_difference(report)
+    here, worst = report["here"], worst_difference(report)
+    wanted, found = (operation, precision), (report["model"]["operation"], report["model"]["precision"])
     checks = [
         (report["passed"], "mnistsum-verify failed"),
         (here["machine"] == "aarch64", f"ran on {here['machine']}, expected aarch64"),
         (here["python"].startswith(f"{python}."), f"ran on Python {here['python']}, expected {python}"),
-        (found == precision, f"{found} verified, expected {precision}"),
-        (found != "fp32" or worst <= LOGIT_TOLERANCE, f"logits differ by {worst:g}, allowed {LOGIT_TOLERANCE:g}"),
+        (found == wanted, f"{found} verified, expected {wanted}"),
+        (found[1] != "fp32" or worst <= LOGIT_TOLERANCE, f"logits differ by {worst:g}, allowed {LOGIT_TOLERANCE:g}"),
         *(
             (output["labels_equal"] == output["labels_compared"] > 0, f"labels of {output['name']} differ")
             for output in report["inference"]["outputs"]
         ),
     ]
-    return [f"{precision}: {message}" for passed, message in checks if not passed]
+    return [f"{operation}, {precision}: {message}" for passed, message in checks if not passed]
 
 
 def worst_difference(report: Mapping[str, Any]) -> float:

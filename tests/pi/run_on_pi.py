@@ -1,6 +1,6 @@
 """Install the wheel on emulated Raspberry Pis as the README tells, and compare their answers with this machine's.
 
-Usage: python -m pi.run_on_pi [--out FILE] (with tests/ on PYTHONPATH)
+Usage: python -m pi.run_on_pi (with tests/ on PYTHONPATH)
 """
 
 import hashlib
@@ -10,17 +10,19 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
 from build_cache import make_once
 from child_process import run_well
-from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.contract import FP32, INT8
+from mnistsum_runtime.model import model_name
+from mnistsum_runtime.operations import OPERATIONS
 from pi.comparison import check_verification, compare_answers, parse_answers, worst_difference
 from pi.debian import debian_root, install_tools, qemu
 from pi.emulator import EmulatedPi
@@ -40,52 +42,32 @@ class Outcome:
 
     system: System
     answers: int = 0
-    """Pairs of a sample picture and a number."""
+    """Pictures with a number and an operation."""
     reports: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What `mnistsum-verify --json` printed, by precision."""
+    """What `mnistsum-verify --json` printed, by the model's file name."""
     problems: list[str] = field(default_factory=list)
     """A line each; the test passes if no system has one."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, for a table."""
-        here = next(iter(self.reports.values()), {}).get("here", {})
-        return {
-            "board": self.system.board,
-            "processor": self.system.processor,
-            "suite": self.system.suite,
-            "versions": here,
-            "answers_equal": self.answers,
-            "models": {
-                precision: {
-                    "largest_difference": worst_difference(report),
-                    "pairs": report["inference"]["pairs"],
-                    "labels_compared": min(o["labels_compared"] for o in report["inference"]["outputs"]),
-                    "labels_equal": min(o["labels_equal"] for o in report["inference"]["outputs"]),
-                }
-                for precision, report in self.reports.items()
-            },
-        }
-
     def __str__(self) -> str:
         """A few lines for people."""
-        facts = self.to_dict()
-        versions = ", ".join(
-            f"{name} {facts['versions'].get(name)}" for name in ("python", "onnxruntime", "numpy", "Pillow")
-        )
+        here = next(iter(self.reports.values()), {}).get("here", {})
+        versions = ", ".join(f"{name} {here.get(name)}" for name in ("python", "onnxruntime", "numpy", "Pillow"))
         lines = [f"{self.system}: {'FAILED' if self.problems else 'ok'}", f"  {versions}"]
         if not self.problems:
             lines.append(f"  {self.answers} answers as on this machine")
-        lines += [
-            f"  {precision}, {model['pairs']} references: largest logit difference {model['largest_difference']:.1e}, "
-            f"labels equal {model['labels_equal']} of {model['labels_compared']}"
-            for precision, model in facts["models"].items()
-        ]
+        for name, report in self.reports.items():
+            pairs, outputs = report["inference"]["pairs"], report["inference"]["outputs"]
+            equal = min(output["labels_equal"] for output in outputs)
+            compared = min(output["labels_compared"] for output in outputs)
+            lines.append(
+                f"  {name}, {pairs} references: largest logit difference {worst_difference(report):.1e}, "
+                f"labels equal {equal} of {compared}"
+            )
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
 @click.command("run_on_pi")
-@click.option("--out", type=click.Path(path_type=Path), help="Also write the figures to this JSON file.")
-def command(out: Path | None) -> None:
+def command() -> None:
     """Run the README's lines for the Raspberry Pi in Debian arm64 systems under QEMU.
 
     On each system: the installation with and without a network, mnistsum-run on the sample pictures and
@@ -103,24 +85,31 @@ def command(out: Path | None) -> None:
         wheelhouse = Path(name)
         click.echo("building the wheelhouse ...", err=True)
         wheel = fill_wheelhouse(wheelhouse)
-        here = answers_here()
+        models = shipped_models(wheel)
+        here = answers_here(operations_of(models))
         with ThreadPoolExecutor(len(SYSTEMS)) as pool:
-            outcomes = list(pool.map(lambda system: try_system(system, lines, wheel, here), SYSTEMS))
+            outcomes = list(pool.map(lambda system: try_system(system, lines, wheel, models, here), SYSTEMS))
     click.echo("\n".join(map(str, outcomes)))
     if any(outcome.problems for outcome in outcomes):
         sys.exit(1)
-    if out is not None:
-        content = json.dumps([outcome.to_dict() for outcome in outcomes], indent=2)
-        write_atomically(out, f"{content}\n".encode())
 
 
-def answers_here() -> list[dict[str, Any]]:
-    """What this machine answers on the sample pictures with each number."""
+def answers_here(operations: Sequence[str]) -> list[dict[str, Any]]:
+    """What this machine answers on the sample pictures with each number and each operation."""
     executable = Path(sys.executable).with_name("mnistsum-run")
     answers = []
-    for number in NUMBERS:
-        answers += parse_answers(run_well([executable, "--json", *picture_names(), str(number)], folder=SAMPLES))
+    for options in calls(operations):
+        answers += parse_answers(run_well([executable, *options], folder=SAMPLES))
     return answers
+
+
+def calls(operations: Sequence[str]) -> list[list[str]]:
+    """The arguments of every call of mnistsum-run."""
+    return [
+        ["--json", "--operation", operation, *picture_names(), str(number)]
+        for operation in operations
+        for number in NUMBERS
+    ]
 
 
 def picture_names() -> list[str]:
@@ -128,14 +117,36 @@ def picture_names() -> list[str]:
     return sorted(path.name for path in SAMPLES.glob("*.png"))
 
 
-def shipped_precisions(wheel: Path) -> list[str]:
-    """The precisions whose models are in the wheel; fp32 must be."""
+def shipped_models(wheel: Path) -> dict[str, tuple[str, str]]:
+    """Operation and precision of every model in the wheel, by its file name.
+
+    Raises:
+        click.ClickException: There is none, or one that no option of the commands names.
+    """
+    known = {
+        model_name(operation, precision): (operation.name, precision)
+        for operation in OPERATIONS.values()
+        for precision in (FP32, INT8)
+    }
     with zipfile.ZipFile(wheel) as archive:
-        int8 = any(name.endswith("-int8.onnx") for name in archive.namelist())
-    return ["fp32", "int8"] if int8 else ["fp32"]
+        found = {PurePosixPath(name).name for name in archive.namelist() if name.endswith(".onnx")}
+    if not found or found - known.keys():
+        raise click.ClickException(f"{wheel.name} has the models {sorted(found)}, expected some of {sorted(known)}")
+    return {name: known[name] for name in sorted(found)}
 
 
-def try_system(system: System, lines: Lines, wheel: Path, here: Sequence[dict[str, Any]]) -> Outcome:
+def operations_of(models: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The operations that have an fp32 model, which is what mnistsum-run takes."""
+    return [operation for operation, precision in models.values() if precision == FP32]
+
+
+def try_system(
+    system: System,
+    lines: Lines,
+    wheel: Path,
+    models: Mapping[str, tuple[str, str]],
+    here: Sequence[dict[str, Any]],
+) -> Outcome:
     """Install in both ways and ask for every answer on one system."""
     outcome = Outcome(system)
     try:
@@ -154,7 +165,7 @@ def try_system(system: System, lines: Lines, wheel: Path, here: Sequence[dict[st
                     shutil.copy(wheel, pi.home)
                 said(pi.shell(text, network))
                 if not network:
-                    ask(pi, outcome, shipped_precisions(wheel), here)
+                    ask(pi, outcome, models, here)
     except PiError as error:
         outcome.problems += str(error).splitlines()
     return outcome
@@ -171,22 +182,23 @@ def home_after(system: System, lines: str) -> Path:
     return make_once(f"home-{system.suite}-{digest}", make)
 
 
-def ask(pi: EmulatedPi, outcome: Outcome, precisions: Sequence[str], here: Sequence[dict[str, Any]]) -> None:
+def ask(
+    pi: EmulatedPi, outcome: Outcome, models: Mapping[str, tuple[str, str]], here: Sequence[dict[str, Any]]
+) -> None:
     """Run the commands as they were installed, and note what differs."""
     click.echo(f"{pi.system}: asking ...", err=True)
-    pictures = " ".join(picture_names())
-    calls = "\n".join(f"{BIN}/mnistsum-run --json {pictures} {number}" for number in NUMBERS)
-    there = parse_answers(said(pi.shell(calls)))
+    lines = "\n".join(f"{BIN}/mnistsum-run {' '.join(options)}" for options in calls(operations_of(models)))
+    there = parse_answers(said(pi.shell(lines)))
     outcome.problems += compare_answers(here, there)
     outcome.answers = len(there)
-    for precision in precisions:
-        model = "" if precision == "fp32" else f" --model {precision}"
-        result = pi.shell(f"{BIN}/mnistsum-verify --json{model}")
+    for name, (operation, precision) in models.items():
+        model = "" if precision == FP32 else f" --model {precision}"
+        result = pi.shell(f"{BIN}/mnistsum-verify --json --operation {operation}{model}")
         if result.returncode not in (0, 1):
             said(result)
         report = json.loads(result.stdout)
-        outcome.reports[precision] = report
-        outcome.problems += check_verification(report, precision, pi.system.python)
+        outcome.reports[name] = report
+        outcome.problems += check_verification(report, operation, precision, pi.system.python)
 
 
 class PiError(Exception):

@@ -1,11 +1,15 @@
 """The Pi test can fail: each way in which a Pi could be wrong is found."""
 
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+from click import ClickException
 
 from pi.comparison import check_verification, compare_answers
 from pi.readme import read_lines
+from pi.run_on_pi import shipped_models
 
 ANSWER: dict[str, Any] = {
     "image": "seven.png",
@@ -19,7 +23,7 @@ ANSWER: dict[str, Any] = {
 }
 REPORT: dict[str, Any] = {
     "passed": True,
-    "model": {"precision": "fp32"},
+    "model": {"operation": "sum", "precision": "fp32"},
     "here": {"machine": "aarch64", "python": "3.11.2"},
     "inference": {"outputs": [{"name": "digit", "largest_difference": 1e-6, "labels_equal": 9, "labels_compared": 9}]},
 }
@@ -52,14 +56,15 @@ def test_missing_answers_are_found() -> None:
 
 
 def test_verification_on_the_right_system_passes() -> None:
-    assert check_verification(REPORT, "fp32", "3.11") == []
+    assert check_verification(REPORT, "sum", "fp32", "3.11") == []
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"passed": False},
-        {"model": {"precision": "int8"}},
+        {"model": {"operation": "sum", "precision": "int8"}},
+        {"model": {"operation": "product", "precision": "fp32"}},
         {"here": {"machine": "x86_64", "python": "3.11.2"}},
         {"here": {"machine": "aarch64", "python": "3.1.1"}},
         {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"largest_difference": 2e-4}]}},
@@ -69,7 +74,33 @@ def test_verification_on_the_right_system_passes() -> None:
     ],
 )
 def test_another_verification_is_found(change: dict[str, Any]) -> None:
-    assert check_verification(REPORT | change, "fp32", "3.11")
+    assert check_verification(REPORT | change, "sum", "fp32", "3.11")
+
+
+@pytest.mark.parametrize(
+    ("names", "models"),
+    [
+        (["mnistsum-sum.onnx"], [("sum", "fp32")]),
+        (
+            ["mnistsum-sum.onnx", "mnistsum-product-int8.onnx", "mnistsum-product.onnx"],
+            [("product", "int8"), ("product", "fp32"), ("sum", "fp32")],
+        ),
+        ([], None),
+        (["mnistsum-quotient.onnx"], None),
+    ],
+)
+def test_every_model_of_the_wheel_is_asked(
+    names: list[str], models: list[tuple[str, str]] | None, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "mnistsum.whl"
+    with ZipFile(wheel, "w") as archive:
+        for name in ["mnistsum_runtime/model.py", *(f"mnistsum_artifacts/{name}" for name in names)]:
+            archive.writestr(name, "")
+    if models is None:
+        with pytest.raises(ClickException, match="has the models"):
+            shipped_models(wheel)
+    else:
+        assert list(shipped_models(wheel).values()) == models
 
 
 README = """\

@@ -33,6 +33,7 @@ def test_every_kind_of_figure_is_measured(model_file: Path, tmp_path: Path) -> N
         "one picture, warm",
         "throughput of the network",
         "3 grey PNG files, 200x200",
+        "3 grey PNG files, 200x200, without grain",
     }
     assert len({(figure.group, figure.name) for figure in figures}) == len(figures)
     assert all(figure.value > 0 for figure in figures if figure.unit != "MB")
@@ -42,7 +43,7 @@ def test_every_kind_of_figure_is_measured(model_file: Path, tmp_path: Path) -> N
 
 
 def test_pictures_differ_and_can_all_be_answered(tmp_path: Path, predictor: Predictor) -> None:
-    paths = make_pictures(tmp_path, 5)
+    paths = make_pictures(tmp_path / "scans", 5, grain=2)
     assert len({path.read_bytes() for path in paths}) == 5
     for path in paths:
         predictor.predict(path, 4)

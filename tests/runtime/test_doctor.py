@@ -119,7 +119,7 @@ def test_an_illegal_instruction_becomes_a_sentence(stage: str) -> None:
     child = (
         SAYS + "".join(f"say({name!r})\n" for name in before) + "import os, signal\nos.kill(os.getpid(), signal.SIGILL)"
     )
-    trial = try_model(None, child)
+    trial = try_model(None, child=child)
     assert list(trial.reached) == before
     *good, bad = check_trial(trial)
     assert not_ok(good) == []
@@ -130,7 +130,7 @@ def test_an_illegal_instruction_becomes_a_sentence(stage: str) -> None:
 
 def test_a_child_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_PATIENCE", 0.5)
-    trial = try_model(None, "import time\ntime.sleep(60)")
+    trial = try_model(None, child="import time\ntime.sleep(60)")
     assert trial == Trial({}, "no end after 0.5 s")
 
 

@@ -4,14 +4,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from click import Command
 
 import mnistsum_runtime.model
 from calling import assert_one_line, call
 from mnistsum_runtime import Predictor
+from mnistsum_runtime.bench_cli import command as bench
+from mnistsum_runtime.doctor_cli import command as doctor
 from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.model import find_model, model_name, shipped_model
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM
 from mnistsum_runtime.run_cli import command
+from mnistsum_runtime.verify_cli import command as verify
+from recording import write_recorded
 from tiny_model import make_tiny_model
 
 
@@ -62,6 +67,27 @@ def test_file_of_another_operation_is_refused(model_file: Path, seven: Path) -> 
     with pytest.raises(ModelError, match="its operation is sum"):
         Predictor(model_file, operation=PRODUCT.name)
     assert Predictor(model_file, operation=SUM.name).predict(seven, 4).value == 11
+
+
+@pytest.mark.parametrize("command", [verify, doctor], ids=["verify", "doctor"])
+def test_devices_are_checked_for_the_operation_that_is_asked_for(
+    command: Command, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(shipped.parent))  # for the doctor's child
+    for operation in OPERATIONS.values():
+        path = shipped / model_name(operation)
+        write_recorded(path, path.read_bytes())
+        called = call(command, "--operation", operation.name)
+        assert called.code == 0, called
+        assert f"{path.name}" in called.out
+    assert model_name(SUM) in call(command).out
+
+
+@pytest.mark.parametrize("command", [verify, bench, doctor], ids=["verify", "bench", "doctor"])
+def test_devices_are_not_checked_with_a_file_of_another_operation(command: Command, model_file: Path) -> None:
+    called = call(command, "--model", model_file, "--operation", "product")
+    assert called.code != 0
+    assert "its operation is sum, asked for was product" in called.out + called.err
 
 
 def test_unknown_operation_is_a_wrong_call(seven: Path) -> None:

@@ -79,6 +79,36 @@ def test_references_of_another_operation_are_refused_even_with_the_right_hash(mo
     assert "37 classes, the model has 19" in refusal(model_path)
 
 
+def test_references_of_another_precision_are_refused_even_with_the_right_hash(model_path: Path) -> None:
+    forged = replace(record(open_model(model_path)), precision="int8")
+    references_path(model_path).write_bytes(forged.to_bytes())
+    assert "int8, the model is fp32" in refusal(model_path)
+
+
+def test_references_that_cannot_be_read_are_not_called_damaged(model_path: Path) -> None:
+    references_path(model_path).unlink()
+    references_path(model_path).mkdir()
+    assert "cannot be read: Is a directory" in refusal(model_path)
+
+
+@pytest.mark.parametrize("tolerance", [float("inf"), float("nan"), -1.0])
+@pytest.mark.parametrize("which", ["tolerance", "preparation_tolerance"])
+def test_a_tolerance_that_would_pass_anything_or_nothing_is_refused(
+    model_path: Path, which: str, tolerance: float
+) -> None:
+    forged = replace(record(open_model(model_path)), **{which: tolerance})  # type: ignore[arg-type]
+    references_path(model_path).write_bytes(forged.to_bytes())
+    assert "its tolerances are" in refusal(model_path)
+
+
+def test_a_sample_cannot_hide_an_array_of_its_name(model_path: Path) -> None:
+    whole = record(open_model(model_path))
+    first, *others = whole.samples
+    forged = replace(whole, pictures=whole.pictures[:, :14], samples=(replace(first, name="pictures"), *others))
+    references_path(model_path).write_bytes(forged.to_bytes())
+    assert "pictures is uint8 [120, 14, 28]" in refusal(model_path)
+
+
 def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
