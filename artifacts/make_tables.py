@@ -41,9 +41,9 @@ def accuracy_table() -> str:
     return _table(rows) + (
         f"\n{report['parameters']:,} parameters; {test['pairs']:,} pairs: 10,000 test pictures x all ten numbers, "
         f"read once, after the training. Seed {report['recipe']['seed']}, {report['recipe']['epochs']} epochs, "
-        f"{report['training_seconds'] / 60:.1f} minutes on {machine['cores']} cores ({machine['device']}, "
-        f"{machine['precision']}). Same seed and machine give the same weights bit for bit; on another machine the "
-        "figures agree within the spread over seeds.\n"
+        f"{report['training_seconds'] / 60:.1f} minutes on {_threads(machine)} ({machine['device']}, "
+        f"{machine['precision']}). The same seed on the same machine and as many threads gives the same weights bit for "
+        "bit; elsewhere the figures agree within the spread over seeds.\n"
     )
 
 
@@ -226,6 +226,10 @@ def main() -> int:
 def _load(name: str) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((ARTIFACTS / name).read_text(encoding="utf-8"))
     return content
+
+
+def _threads(machine: dict[str, Any]) -> str:
+    return f"{machine['threads']} thread" + "s" * (machine["threads"] > 1)
 
 
 def _percent(value: float) -> str:

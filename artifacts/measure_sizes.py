@@ -69,7 +69,7 @@ def describe(
         "agree": test["agree"],
         "epochs": report["recipe"]["epochs"],
         "training_seconds": report["training_seconds"],
-        "trained_on": f"{machine['device']}, {machine['cores']} cores",
+        "trained_on": f"{machine['device']}, {machine['threads']} of {machine['cores']} cores",
         "latency_us": latency,
     }
 

@@ -17,7 +17,7 @@ REPORT = {
     "training_seconds": 90.0,
     "recipe": {"epochs": 12},
     "test": {"digit": 0.9966, "value": 0.9955, "both": 0.9944, "agree": 0.9977},
-    "machine": {"device": "a processor", "cores": 2},
+    "machine": {"device": "a processor", "cores": 2, "threads": 1},
 }
 
 

@@ -144,7 +144,7 @@ def command(out: Path) -> None:
     ratio = ours.seconds / example.seconds if ours.seconds and example.seconds else None
     record = {
         "target": TARGET,
-        "machine": describe_machine(torch.device("cpu")) | {"threads": torch.get_num_threads()},
+        "machine": describe_machine(torch.device("cpu")),
         "versions": tool_versions("torch", "torchvision"),
         "recipe": FAST.recipe.to_dict(),
         "ours": ours.to_dict(),

@@ -85,10 +85,11 @@ def make_report(
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Processor or GPU, cores, and the precision of the training."""
+    """Processor or GPU, cores, threads that computed, and the precision of the training."""
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
         "precision": "bfloat16" if has_fast_bfloat16(device) else "float32",
     }
 
