@@ -42,8 +42,8 @@ def accuracy_table() -> str:
         f"\n{report['parameters']:,} parameters; {test['pairs']:,} pairs: 10,000 test pictures x all ten numbers, "
         f"read once, after the training. Seed {report['recipe']['seed']}, {report['recipe']['epochs']} epochs, "
         f"{report['training_seconds'] / 60:.1f} minutes on {_threads(machine)} ({machine['device']}, "
-        f"{machine['precision']}). The same seed on the same machine and as many threads gives the same weights bit for "
-        "bit; elsewhere the figures agree within the spread over seeds.\n"
+        f"{machine['precision']}). The same seed on the same machine and as many threads gives the same weights bit "
+        "for bit; elsewhere the figures agree within the spread over seeds.\n"
     )
 
 
