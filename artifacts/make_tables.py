@@ -229,7 +229,8 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def _threads(machine: dict[str, Any]) -> str:
-    return f"{machine['threads']} thread" + "s" * (machine["threads"] > 1)
+    threads = int(machine["threads"])
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def _percent(value: float) -> str:
