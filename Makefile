@@ -40,7 +40,7 @@ export: .venv/.installed  ## The shipped checkpoint to mnistsum.onnx, proven
 
 # $(1) preset, $(2) operation, $(3) folder under runs/, $(4) folder under artifacts/, $(5) the model file without .onnx
 define shipped_model
-	$(DEV)/mnistsum-train --preset $(1) --operation $(2) --out runs/$(3)
+	$(DEV)/mnistsum-train --preset $(1) --operation $(2) --out runs/$(3) --resume
 	mkdir -p artifacts/$(4)
 	cd runs/$(3) && cp checkpoint.safetensors metrics.jsonl report.json *.png ../../artifacts/$(4)/
 	$(DEV)/mnistsum-export --checkpoint artifacts/$(4)/checkpoint.safetensors --samples 10000 --json \
@@ -55,7 +55,9 @@ define shipped_int8
 	mv runs/export_int8.json artifacts/$(1)/
 endef
 
-# Everything that is shipped, in order: no file ever speaks of another model. `make seeds` then finds seed 0 finished.
+# Everything that is shipped, in order: no file ever speaks of another model. What was interrupted goes on, and a training that
+# runs/ has finished is not repeated (`make clean` before it, after a change to the code of the training). `make seeds` then
+# finds seed 0 finished.
 artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
 	$(call shipped_model,base,sum,base-0,sum,mnistsum_artifacts/mnistsum-sum)
 	$(call shipped_int8,sum,mnistsum_artifacts/mnistsum-sum)
