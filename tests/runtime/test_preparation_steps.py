@@ -12,7 +12,7 @@ from mnistsum_runtime.colour import grey_of_contrast
 from mnistsum_runtime.components import choose_parts, label
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
 from mnistsum_runtime.lines import remove_lines
-from mnistsum_runtime.preparation import prepare_picture
+from mnistsum_runtime.preparation import prepare_picture, reduce_size
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.sheet import cut_out_sheet, find_sheet
 from mnistsum_runtime.strokes import change_width, stroke_width
@@ -352,3 +352,17 @@ def test_paper_without_ink_is_no_digit_whatever_falls_on_it() -> None:
         else:
             answered.append(name)
     assert answered == []
+
+
+def test_strokes_are_whole_on_a_long_and_narrow_picture() -> None:
+    small = Image.fromarray(Paper().photo()).resize((60, 60), Image.Resampling.BOX)
+    long = np.full((60, 1500), 216, np.uint8)
+    long[:, 700:760] = np.asarray(small)
+    long[:, 100:104] -= 30  # a shade that keeps it from being a clean scan
+    assert reduce_size(long) is long
+    assert same(prepare_picture(long), prepare_picture(Paper().photo()))
+
+
+def test_pictures_of_usual_shapes_and_endless_ones_are_reduced() -> None:
+    assert reduce_size(np.zeros((3000, 4000), np.uint8)).shape == (750, 1000)
+    assert max(reduce_size(np.zeros((2, 90_000), np.uint8)).shape) <= 4000
