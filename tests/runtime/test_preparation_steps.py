@@ -354,6 +354,12 @@ def test_paper_without_ink_is_no_digit_whatever_falls_on_it() -> None:
     assert answered == []
 
 
+def test_a_1_nearly_as_long_as_the_picture_is_no_line() -> None:
+    contrast = Paper("1").strokes()[35:205] * np.float32(0.6)
+    assert remove_lines(contrast, noise=0.01)[1] == 0
+    assert remove_lines(np.pad(contrast[25:145], ((6, 6), (0, 0)), mode="edge"), noise=0.01)[1] == 1
+
+
 def test_strokes_are_whole_on_a_long_and_narrow_picture() -> None:
     small = Image.fromarray(Paper().photo()).resize((60, 60), Image.Resampling.BOX)
     long = np.full((60, 1500), 216, np.uint8)
