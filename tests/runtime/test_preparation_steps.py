@@ -14,7 +14,7 @@ from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.preparation import prepare_picture, reduce_size
 from mnistsum_runtime.prepared import PreparedPicture
-from mnistsum_runtime.sheet import cut_out_sheet, find_sheet
+from mnistsum_runtime.sheet import cut_out_sheet, find_sheet, is_note, outline
 from mnistsum_runtime.strokes import change_width, stroke_width
 
 SIDE = 240
@@ -358,6 +358,31 @@ def test_a_1_nearly_as_long_as_the_picture_is_no_line() -> None:
     contrast = Paper("1").strokes()[35:205] * np.float32(0.6)
     assert remove_lines(contrast, noise=0.01)[1] == 0
     assert remove_lines(np.pad(contrast[25:145], ((6, 6), (0, 0)), mode="edge"), noise=0.01)[1] == 1
+
+
+@pytest.mark.parametrize("slant", [10, -20, 30])
+def test_a_small_note_at_any_angle_is_a_sheet(slant: int) -> None:
+    picture = Image.new("L", (520, 420), 60)
+    mask = Image.new("L", (SIDE, SIDE), 255)
+    turned = [part.rotate(slant, expand=True) for part in (Image.fromarray(Paper(width=20).photo()), mask)]
+    picture.paste(turned[0], (110, 50), turned[1])
+    prepared = prepare_picture(np.asarray(picture))
+    assert prepared.dark_ink
+    assert max(prepared.box[1] - prepared.box[0], prepared.box[3] - prepared.box[2]) < 0.75 * SIDE
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+def test_a_bold_digit_is_no_note(digit: str) -> None:
+    strokes = Paper(digit, width=50).strokes() > 0.5
+    assert not is_note(outline(strokes))
+    assert is_note(outline(np.pad(np.ones((60, 90), np.bool_), 20)))
+
+
+def test_a_page_over_the_pictures_edge_is_not_cut_where_its_light_falls_off() -> None:
+    light = np.asarray(1 - 0.9 * ((ROWS - 0.2) ** 2 + (COLUMNS - 0.5) ** 2), np.float32)
+    photo = Paper().photo(light)
+    photo[:22] = 70
+    assert same(prepare_picture(photo), prepare_picture(Paper().photo()))
 
 
 def test_strokes_are_whole_on_a_long_and_narrow_picture() -> None:
