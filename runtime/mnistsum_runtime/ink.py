@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistsum_runtime.boxes import find_boxes
 from mnistsum_runtime.components import Components, choose_parts, label
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.mnist_form import INK_BEGINS
@@ -136,9 +137,10 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     if len(weak) == 0:
         return None
     main = np.arange(len(weak)) == evidence(weak, contrast).argmax()
-    level = float(np.percentile(contrast[weak.mask_of(main)], 80))
-    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise)
-    parts = label(contrast > max(least, INK_BEGINS * level))
+    stands_out = contrast[weak.mask_of(main)]
+    level = float(np.percentile(stands_out, 80))
+    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise, INK_BEGINS * level)
+    parts = label(contrast > least)
     strength = evidence(parts, contrast)
     chosen, specks = choose_parts(parts, strength)
     mask = parts.mask_of(chosen)
@@ -172,15 +174,15 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
 def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
     """How much speaks for each part: the sum of its squared contrast.
 
-    Less counts for what touches the picture's border; see `freedom`.
+    Less counts for what touches the picture's border, see `freedom`; nothing for a printed box.
     """
     squares = np.append(np.square(contrast).ravel(), np.float32(0))
     row = parts.run_rows * contrast.shape[1]
     # Of each run from its start to its end, and from there to the next, which is left out.
     bounds = np.stack((row + parts.run_starts, row + parts.run_ends), axis=1).ravel()
     mass = np.add.reduceat(squares, bounds)[::2]
-    by_part = np.bincount(parts.run_labels, mass, len(parts))
-    return np.asarray(by_part * freedom(parts))
+    by_part = np.bincount(parts.run_labels, mass, len(parts)) * freedom(parts)
+    return np.asarray(np.where(find_boxes(parts, by_part), 0, by_part))
 
 
 def freedom(parts: Components) -> NDArray[np.float64]:

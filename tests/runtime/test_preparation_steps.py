@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from mnistsum_runtime import PictureError
+from mnistsum_runtime.boxes import find_boxes, is_rectangle
 from mnistsum_runtime.colour import grey_of_contrast
 from mnistsum_runtime.components import choose_parts, label
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
 from mnistsum_runtime.lines import remove_lines
+from mnistsum_runtime.mnist_form import ink_box
 from mnistsum_runtime.preparation import prepare_picture, reduce_size
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.sheet import cut_out_sheet, find_sheet, is_note, outline
@@ -354,6 +356,33 @@ def test_paper_without_ink_is_no_digit_whatever_falls_on_it() -> None:
     assert answered == []
 
 
+def boxed(digit: str, width: int = 3) -> NDArray[np.uint8]:
+    """The sheet with a printed box around the digit."""
+    image = Image.fromarray(Paper(digit).photo())
+    ImageDraw.Draw(image).rectangle((18, 22, 222, 218), outline=60, width=width)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("light", [1.0, pytest.param(gradient(1, 0.5), id="gradient")])
+@pytest.mark.parametrize("digit", SHAPES)
+def test_a_printed_box_around_the_digit_is_no_ink(digit: str, light: Plane | float) -> None:
+    photo = np.asarray(boxed(digit) * np.float32(light), np.uint8)
+    assert same(prepare_picture(photo), prepare_picture(Paper(digit).photo()))
+
+
+def test_a_0_around_a_speck_is_no_printed_box() -> None:
+    zero = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(zero).ellipse((60, 30, 180, 210), outline=255, width=12)
+    ImageDraw.Draw(zero).ellipse((116, 116, 124, 124), fill=255)
+    parts = label(np.asarray(zero) > 0)
+    assert not find_boxes(parts, parts.area.astype(float)).any()
+    empty = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(empty).rectangle((60, 30, 180, 210), outline=255, width=5)
+    parts = label(np.asarray(empty) > 0)
+    assert is_rectangle(np.asarray(empty)[30:211, 60:181] > 0)
+    assert not find_boxes(parts, parts.area.astype(float)).any()  # a 0 drawn square
+
+
 def test_a_1_nearly_as_long_as_the_picture_is_no_line() -> None:
     contrast = Paper("1").strokes()[35:205] * np.float32(0.6)
     assert remove_lines(contrast, noise=0.01)[1] == 0
@@ -397,3 +426,14 @@ def test_strokes_are_whole_on_a_long_and_narrow_picture() -> None:
 def test_pictures_of_usual_shapes_and_endless_ones_are_reduced() -> None:
     assert reduce_size(np.zeros((3000, 4000), np.uint8)).shape == (750, 1000)
     assert max(reduce_size(np.zeros((2, 90_000), np.uint8)).shape) <= 4000
+
+
+@pytest.mark.parametrize("digit", ["4", "5"])
+def test_a_bold_digit_that_fills_its_picture_is_a_clean_scan(digit: str) -> None:
+    strokes = Paper(digit, width=40).strokes()
+    top, bottom, left, right = ink_box(strokes > 0.02)
+    close = (230 - 200 * np.pad(strokes[top:bottom, left:right], 2)).astype(np.uint8)
+    prepared = prepare_picture(close)
+    assert prepared.mask is not None
+    assert prepared.mask.mean() > 0.35
+    assert (prepared.mask == (close < 130)).mean() > 0.98
