@@ -29,6 +29,10 @@ WEAK_NOISES = 3.0
 """The same for what belongs to ink that was found."""
 FAINT_NOISES = 10.0
 """Ink is faint where its contrast is at most this many standard deviations of the ground."""
+RAISED = 0.6
+"""On what runs to the border, ink begins at this share of the darkest of it,"""
+AWAY, LARGEST_PART = 0.03, 0.7
+"""if that is this share of the picture's shorter side away from the border, and at most this share of the whole."""
 GRAIN = 1 / 250
 """Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
 REACHING = np.array([1, 0.1, 0.05, 0.05, 0.05])
@@ -141,6 +145,11 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     level = float(np.percentile(stands_out, 80))
     least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise, INK_BEGINS * level)
     parts = label(contrast > least)
+    if freedom(weak)[main][0] < 1:
+        # It runs to the border: darker ink on lines askew, or in a shadow, stands free of it over a higher threshold.
+        higher = label(contrast > RAISED * float(np.percentile(stands_out, 98)))
+        if is_free_of_rest(higher, evidence(higher, contrast), len(stands_out)):
+            parts = higher
     strength = evidence(parts, contrast)
     chosen, specks = choose_parts(parts, strength)
     mask = parts.mask_of(chosen)
@@ -198,6 +207,24 @@ def freedom(parts: Components) -> NDArray[np.float64]:
     sides = top.astype(np.int64) + bottom + left + right
     across = (top & bottom) | (left & right)
     return np.asarray(np.where(across, ACROSS, REACHING[sides]) * (1 - 2 * along).clip(0.003, 1))
+
+
+def is_free_of_rest(higher: Components, strength: NDArray[np.float64], area: int) -> bool:
+    """Whether what stands out over a higher threshold is something by itself, well away from the picture's border.
+
+    Of a line, a higher threshold leaves all but its ends.
+
+    Args:
+        higher: The parts over the higher threshold.
+        strength: The evidence for each.
+        area: Pixels of the part that runs to the border, over the lower threshold.
+    """
+    if len(higher) == 0:
+        return False
+    best = int(strength.argmax())
+    height, width = higher.shape
+    sides = (higher.top[best], higher.left[best], height - higher.bottom[best], width - higher.right[best])
+    return bool(min(sides) >= AWAY * min(height, width) and higher.area[best] < LARGEST_PART * area)
 
 
 def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:

@@ -12,6 +12,7 @@ from mnistsum_runtime.boxes import find_boxes, is_rectangle
 from mnistsum_runtime.colour import grey_of_contrast
 from mnistsum_runtime.components import choose_parts, label
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
+from mnistsum_runtime.ink import is_free_of_rest
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.mnist_form import ink_box
 from mnistsum_runtime.preparation import prepare_picture, reduce_size
@@ -381,6 +382,22 @@ def test_a_0_around_a_speck_is_no_printed_box() -> None:
     parts = label(np.asarray(empty) > 0)
     assert is_rectangle(np.asarray(empty)[30:211, 60:181] > 0)
     assert not find_boxes(parts, parts.area.astype(float)).any()  # a 0 drawn square
+
+
+@pytest.mark.parametrize("digit", ["4", "5", "7"])
+@pytest.mark.parametrize("slope", [0.2, 0.35])
+def test_darker_ink_on_lines_far_askew_is_parted_from_them(digit: str, slope: float) -> None:
+    light = gradient(1, 0.8)
+    prepared = prepare_picture(ruled(Paper(digit).photo(light), True, True, slope))
+    assert same(prepared, prepare_picture(Paper(digit).photo(light)))
+
+
+def test_of_a_line_over_a_higher_threshold_nothing_is_free() -> None:
+    line = np.zeros((SIDE, SIDE), np.bool_)
+    line[118:123, 8:-8] = True
+    parts = label(line)
+    assert not is_free_of_rest(parts, parts.area.astype(float), 5 * SIDE)
+    assert not is_free_of_rest(label(line & False), np.zeros(0), 5 * SIDE)
 
 
 def test_a_1_nearly_as_long_as_the_picture_is_no_line() -> None:
