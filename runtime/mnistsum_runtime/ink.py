@@ -17,6 +17,8 @@ from mnistsum_runtime.strokes import change_width
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mnistsum_runtime.mnist_form import Box
+
     Levels = NDArray[np.uint8]
     Contrast = NDArray[np.float32]
     """[height, width], 0 at the ground, 1 where all its light is gone."""
@@ -41,6 +43,10 @@ ACROSS = 0.05
 """and for one that crosses it."""
 USUAL_NOISE = 0.03
 """Grain up to about this much says nothing about a ground."""
+SURROUNDINGS = 0.6
+"""So far off, as a share of its length, the surroundings of what was found are looked at."""
+TORN = 0.1
+"""What counts of what was found over a ground that is torn under all of it."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
 
@@ -81,6 +87,8 @@ class FoundInk:
     """How many of the digit's pixels lie on the picture's border."""
     free: float
     """How little of its main part has to do with the border, 0..1; see `freedom`."""
+    torn: float
+    """Share of it where the ground is that of the wrong polarity, 0..1; see `torn_share`."""
 
     @property
     def weight(self) -> float:
@@ -91,7 +99,7 @@ class FoundInk:
         """
         edge = min(1.0, max(0.0, self.step / self.level)) if self.level > 0 else 0.0
         signal = self.step * abs(self.step) * edge**2 * np.count_nonzero(self.mask) ** 0.5
-        return float(signal / max(self.noise, USUAL_NOISE) * self.free)
+        return float(signal / max(self.noise, USUAL_NOISE) * self.free * max(TORN, 1 - self.torn))
 
 
 def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
@@ -177,6 +185,7 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
         parts=int(chosen.sum()),
         contact=int(parts.border_contact()[chosen].sum()),
         free=float(freedom(parts)[strength.argmax()]),
+        torn=torn_share(ground, mask, box, float(np.median(contrast[mask])), dark),
     )
 
 
@@ -227,7 +236,30 @@ def is_free_of_rest(higher: Components, strength: NDArray[np.float64], area: int
     return bool(min(sides) >= AWAY * min(height, width) and higher.area[best] < LARGEST_PART * area)
 
 
-def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:
+def torn_share(ground: Levels, mask: NDArray[np.bool_], box: Box, level: float, dark: bool) -> float:
+    """Share of a mask where the ground is not that of its surroundings, but what stands around it there.
+
+    The inside of a 0 looks like light ink on a ground that is as dark as its stroke; a little further off the ground is
+    paper. Of dark ink, such a ground is lighter than around the digit; one that is darker is a shadow's.
+
+    Args:
+        ground: The ground over which the mask was found.
+        mask: The digit's ink.
+        box: Its box.
+        level: Its median contrast.
+        dark: Whether it is darker than the ground.
+    """
+    top, bottom, left, right = box
+    reach = round(SURROUNDINGS * max(bottom - top, right - left)) + 4
+    around = ground[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
+    rim = np.concatenate((around[0], around[-1], around[:, 0], around[:, -1]))
+    usual = float(np.percentile(rim, 70 if dark else 30))
+    under = ground[mask]
+    torn = under > usual * (1 + level / 2) if dark else under < usual - 255 * level / 2
+    return float(torn.mean())
+
+
+def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: Box) -> float:
     """Mean contrast of a mask less that of a ring two to four pixels outside it."""
     top, bottom, left, right = box
     around = (slice(max(0, top - 6), bottom + 6), slice(max(0, left - 6), right + 6))

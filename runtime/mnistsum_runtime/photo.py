@@ -29,6 +29,8 @@ CLEAR_EDGE = 0.85
 """What falls by less than this share just outside it may be a shadow: narrower grounds are tried."""
 MOST_LOST = 0.1
 """Over a narrower ground, this share of its ink may be missing inside a digit."""
+AS_DARK = 0.9
+"""The inside of a stroke is at least so much as dark as its outline; a shadow that the digit lies in is not."""
 SMALLEST = 8
 """A digit is at least this long, in pixels of the working size."""
 LEAST_SHARE = 0.25
@@ -133,7 +135,8 @@ def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
     """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground."""
     top, bottom, left, right = found.box
     inside = (slice(top, bottom), slice(left, right))
-    lost = (wider.contrast[inside] > 0.8 * found.level) & ~found.mask[inside]
+    least = max(0.8 * found.level, AS_DARK * float(np.median(wider.contrast[found.mask])))
+    lost = (wider.contrast[inside] > least) & ~found.mask[inside]
     return bool(np.count_nonzero(lost) > MOST_LOST * np.count_nonzero(found.mask))
 
 

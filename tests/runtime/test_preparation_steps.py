@@ -12,7 +12,7 @@ from mnistsum_runtime.boxes import find_boxes, is_rectangle
 from mnistsum_runtime.colour import grey_of_contrast
 from mnistsum_runtime.components import choose_parts, label
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
-from mnistsum_runtime.ink import is_free_of_rest
+from mnistsum_runtime.ink import find_ink, is_free_of_rest
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.mnist_form import ink_box
 from mnistsum_runtime.preparation import prepare_picture, reduce_size
@@ -382,6 +382,34 @@ def test_a_0_around_a_speck_is_no_printed_box() -> None:
     parts = label(np.asarray(empty) > 0)
     assert is_rectangle(np.asarray(empty)[30:211, 60:181] > 0)
     assert not find_boxes(parts, parts.area.astype(float)).any()  # a 0 drawn square
+
+
+def ring(light: Plane | float, paper: float = 0.85, ink: float = 0.2) -> NDArray[np.uint8]:
+    """The sheet with a 0."""
+    zero = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(zero).ellipse((75, 60, 165, 190), outline=255, width=9)
+    strokes = np.asarray(zero.filter(ImageFilter.GaussianBlur(1))).astype(np.float32) / np.float32(255)
+    return np.asarray(((paper + strokes * (ink - paper)) * light * 255).clip(0, 255), np.uint8)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(0.85, 0.2), (0.15, 0.85)], ids=["pen", "chalk"])
+def test_the_ground_inside_a_0_is_torn_and_under_the_0_itself_it_is_not(paper: float, ink: float) -> None:
+    levels = ring(gradient(1, 0.6), paper, ink)
+    grounds = Grounds.of(levels)
+    found = {dark: find_ink(levels, grounds.full_size(grounds.without_ink(dark, WIDE)), dark) for dark in (True, False)}
+    right, wrong = found[ink < paper], found[ink > paper]
+    assert right is not None
+    assert wrong is not None
+    assert right.torn == 0
+    assert wrong.torn > 0.9
+    assert right.weight > wrong.weight
+
+
+def test_a_digit_in_a_shadow_is_not_taken_for_an_outline() -> None:
+    dark = 1 - np.float32(0.62) * ((ROWS > 0.1) & (ROWS < 0.95) & (COLUMNS < 0.8))
+    for digit in SHAPES:
+        prepared = prepare_picture(Paper(digit, width=10).photo(dark))
+        assert same(prepared, prepare_picture(Paper(digit, width=10).photo()))
 
 
 @pytest.mark.parametrize("digit", ["4", "5", "7"])
