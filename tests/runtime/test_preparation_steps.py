@@ -482,3 +482,14 @@ def test_a_bold_digit_that_fills_its_picture_is_a_clean_scan(digit: str) -> None
     assert prepared.mask is not None
     assert prepared.mask.mean() > 0.35
     assert (prepared.mask == (close < 130)).mean() > 0.98
+
+
+def test_the_lightest_place_of_the_light_and_a_line_across_are_no_digit() -> None:
+    distance = np.hypot(ROWS - 0.45, COLUMNS - 0.4)
+    peak = np.asarray(255 * ((1 - 1.4 * distance).clip(0, 1)), np.uint8)
+    fold = Paper(ink=0.85).photo(gradient(1, 0.6))
+    fold[110:114, 6:-6] -= 40
+    for picture in (peak, fold):
+        with pytest.raises(PictureError) as caught:
+            prepare_picture(picture)
+        assert caught.value.kind == "no_digit"
