@@ -153,8 +153,9 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     level = float(np.percentile(stands_out, 80))
     least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise, INK_BEGINS * level)
     parts = label(contrast > least)
-    if freedom(weak)[main][0] < 1:
-        # It runs to the border: darker ink on lines askew, or in a shadow, stands free of it over a higher threshold.
+    if freedom(weak)[main][0] <= ACROSS:
+        # It runs to more than one side, as a digit that is cut does not: darker ink on lines askew, or in a shadow,
+        # stands free of it over a higher threshold.
         higher = label(contrast > RAISED * float(np.percentile(stands_out, 98)))
         if is_free_of_rest(higher, evidence(higher, contrast), len(stands_out)):
             parts = higher

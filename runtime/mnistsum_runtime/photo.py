@@ -8,7 +8,7 @@ import numpy as np
 
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.ground import NARROW, NARROWEST, WIDE, Grounds
-from mnistsum_runtime.ink import LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
+from mnistsum_runtime.ink import ACROSS, LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.sheet import cut_out_sheet
@@ -137,10 +137,16 @@ def _better(wider: FoundInk | None, narrower: FoundInk | None) -> FoundInk | Non
 
 
 def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
-    """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground."""
+    """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground.
+
+    What runs to more than one side of the picture there may be a shadow that the digit lies in; it is lighter than the
+    digit.
+    """
     top, bottom, left, right = found.box
     inside = (slice(top, bottom), slice(left, right))
-    least = max(0.8 * found.level, AS_DARK * float(np.median(wider.contrast[found.mask])))
+    least = 0.8 * found.level
+    if wider.free <= ACROSS:
+        least = max(least, AS_DARK * float(np.median(wider.contrast[found.mask])))
     lost = (wider.contrast[inside] > least) & ~found.mask[inside]
     return bool(np.count_nonzero(lost) > MOST_LOST * np.count_nonzero(found.mask))
 

@@ -420,6 +420,18 @@ def test_darker_ink_on_lines_far_askew_is_parted_from_them(digit: str, slope: fl
     assert same(prepared, prepare_picture(Paper(digit).photo(light)))
 
 
+def test_of_a_watercolour_that_runs_over_the_edge_the_faint_part_is_kept() -> None:
+    """Over a higher threshold its darker part would be free of the border."""
+    strokes = Paper(width=24).strokes()
+    strokes[50:71, 160:] = 1  # its bar ends beyond
+    wash = 216 - 150 * strokes * np.where(ROWS > 0.36, np.float32(1), np.float32(0.5))
+    levels = wash.astype(np.uint8)
+    found = find_ink(levels, np.full_like(levels, 216), dark=True)
+    assert found is not None
+    assert found.contact > 0
+    assert found.box[0] < 60
+
+
 def test_of_a_line_over_a_higher_threshold_nothing_is_free() -> None:
     line = np.zeros((SIDE, SIDE), np.bool_)
     line[118:123, 8:-8] = True
