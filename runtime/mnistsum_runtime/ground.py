@@ -23,6 +23,9 @@ NARROWEST = 1 / 20
 """and where there are shadows as narrow as fingers: thick strokes are hollow then."""
 GROUND_SIDE = 256
 """The ground is looked for on a copy whose longer side is at most about this long: light changes slowly."""
+LEAST_GROUND_SIDE, LONGEST_GROUND_SIDE = 60, 1024
+"""Of a long and narrow picture the shorter side stays about so long, if the longer one is at most so long then: its
+strokes would be lost in a smaller copy."""
 LOG_UNITS = 2000
 """Steps of the logarithm for each factor of e: a tenth of a level on white paper, within 16 bits on black."""
 DARKNESS = 8
@@ -51,7 +54,9 @@ class Grounds:
         from PIL import Image, ImageFilter
 
         height, width = levels.shape
-        factor = -(-max(height, width) // GROUND_SIDE)
+        longest = max(height, width)
+        wanted = min(-(-longest // GROUND_SIDE), min(height, width) // LEAST_GROUND_SIDE)
+        factor = max(1, wanted, -(-longest // LONGEST_GROUND_SIDE))
         image = Image.fromarray(levels)
         if factor > 1:
             image = image.reduce((min(factor, width), min(factor, height)))

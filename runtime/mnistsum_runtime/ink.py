@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistsum_runtime.boxes import find_boxes
 from mnistsum_runtime.components import Components, choose_parts, label
 from mnistsum_runtime.lines import remove_lines
 from mnistsum_runtime.mnist_form import INK_BEGINS
@@ -15,6 +16,8 @@ from mnistsum_runtime.strokes import change_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mnistsum_runtime.mnist_form import Box
 
     Levels = NDArray[np.uint8]
     Contrast = NDArray[np.float32]
@@ -28,6 +31,10 @@ WEAK_NOISES = 3.0
 """The same for what belongs to ink that was found."""
 FAINT_NOISES = 10.0
 """Ink is faint where its contrast is at most this many standard deviations of the ground."""
+RAISED = 0.6
+"""On what runs to the border, ink begins at this share of the darkest of it,"""
+AWAY, LARGEST_PART = 0.03, 0.7
+"""if that is this share of the picture's shorter side away from the border, and at most this share of the whole."""
 GRAIN = 1 / 250
 """Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
 REACHING = np.array([1, 0.1, 0.05, 0.05, 0.05])
@@ -36,6 +43,10 @@ ACROSS = 0.05
 """and for one that crosses it."""
 USUAL_NOISE = 0.03
 """Grain up to about this much says nothing about a ground."""
+SURROUNDINGS = 0.6
+"""So far off, as a share of its length, the surroundings of what was found are looked at."""
+TORN = 0.1
+"""What counts of what was found over a ground that is torn under all of it."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
 
@@ -76,6 +87,8 @@ class FoundInk:
     """How many of the digit's pixels lie on the picture's border."""
     free: float
     """How little of its main part has to do with the border, 0..1; see `freedom`."""
+    torn: float
+    """Share of it where the ground is that of the wrong polarity, 0..1; see `torn_share`."""
 
     @property
     def weight(self) -> float:
@@ -86,7 +99,7 @@ class FoundInk:
         """
         edge = min(1.0, max(0.0, self.step / self.level)) if self.level > 0 else 0.0
         signal = self.step * abs(self.step) * edge**2 * np.count_nonzero(self.mask) ** 0.5
-        return float(signal / max(self.noise, USUAL_NOISE) * self.free)
+        return float(signal / max(self.noise, USUAL_NOISE) * self.free * max(TORN, 1 - self.torn))
 
 
 def contrast_over(ground: Levels, levels: Levels, dark: bool) -> Contrast:
@@ -136,9 +149,16 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
     if len(weak) == 0:
         return None
     main = np.arange(len(weak)) == evidence(weak, contrast).argmax()
-    level = float(np.percentile(contrast[weak.mask_of(main)], 80))
-    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise)
-    parts = label(contrast > max(least, INK_BEGINS * level))
+    stands_out = contrast[weak.mask_of(main)]
+    level = float(np.percentile(stands_out, 80))
+    least = max(LEAST_CONTRAST / 2, WEAK_NOISES * noise, INK_BEGINS * level)
+    parts = label(contrast > least)
+    if freedom(weak)[main][0] <= ACROSS:
+        # It runs to more than one side, as a digit that is cut does not: darker ink on lines askew, or in a shadow,
+        # stands free of it over a higher threshold.
+        higher = label(contrast > RAISED * float(np.percentile(stands_out, 98)))
+        if is_free_of_rest(higher, evidence(higher, contrast), len(stands_out)):
+            parts = higher
     strength = evidence(parts, contrast)
     chosen, specks = choose_parts(parts, strength)
     mask = parts.mask_of(chosen)
@@ -166,21 +186,22 @@ def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
         parts=int(chosen.sum()),
         contact=int(parts.border_contact()[chosen].sum()),
         free=float(freedom(parts)[strength.argmax()]),
+        torn=torn_share(ground, mask, box, float(np.median(contrast[mask])), dark),
     )
 
 
 def evidence(parts: Components, contrast: Contrast) -> NDArray[np.float64]:
     """How much speaks for each part: the sum of its squared contrast.
 
-    Less counts for what touches the picture's border; see `freedom`.
+    Less counts for what touches the picture's border, see `freedom`; nothing for a printed box.
     """
     squares = np.append(np.square(contrast).ravel(), np.float32(0))
     row = parts.run_rows * contrast.shape[1]
     # Of each run from its start to its end, and from there to the next, which is left out.
     bounds = np.stack((row + parts.run_starts, row + parts.run_ends), axis=1).ravel()
     mass = np.add.reduceat(squares, bounds)[::2]
-    by_part = np.bincount(parts.run_labels, mass, len(parts))
-    return np.asarray(by_part * freedom(parts))
+    by_part = np.bincount(parts.run_labels, mass, len(parts)) * freedom(parts)
+    return np.asarray(np.where(find_boxes(parts, by_part), 0, by_part))
 
 
 def freedom(parts: Components) -> NDArray[np.float64]:
@@ -198,7 +219,48 @@ def freedom(parts: Components) -> NDArray[np.float64]:
     return np.asarray(np.where(across, ACROSS, REACHING[sides]) * (1 - 2 * along).clip(0.003, 1))
 
 
-def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: tuple[int, int, int, int]) -> float:
+def is_free_of_rest(higher: Components, strength: NDArray[np.float64], area: int) -> bool:
+    """Whether what stands out over a higher threshold is something by itself, well away from the picture's border.
+
+    Of a line, a higher threshold leaves all but its ends.
+
+    Args:
+        higher: The parts over the higher threshold.
+        strength: The evidence for each.
+        area: Pixels of the part that runs to the border, over the lower threshold.
+    """
+    if len(higher) == 0:
+        return False
+    best = int(strength.argmax())
+    height, width = higher.shape
+    sides = (higher.top[best], higher.left[best], height - higher.bottom[best], width - higher.right[best])
+    return bool(min(sides) >= AWAY * min(height, width) and higher.area[best] < LARGEST_PART * area)
+
+
+def torn_share(ground: Levels, mask: NDArray[np.bool_], box: Box, level: float, dark: bool) -> float:
+    """Share of a mask where the ground is not that of its surroundings, but what stands around it there.
+
+    The inside of a 0 looks like light ink on a ground that is as dark as its stroke; a little further off the ground is
+    paper. Of dark ink, such a ground is lighter than around the digit; one that is darker is a shadow's.
+
+    Args:
+        ground: The ground over which the mask was found.
+        mask: The digit's ink.
+        box: Its box.
+        level: Its median contrast.
+        dark: Whether it is darker than the ground.
+    """
+    top, bottom, left, right = box
+    reach = round(SURROUNDINGS * max(bottom - top, right - left)) + 4
+    around = ground[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
+    rim = np.concatenate((around[0], around[-1], around[:, 0], around[:, -1]))
+    usual = float(np.percentile(rim, 70 if dark else 30))
+    under = ground[mask]
+    torn = under > usual * (1 + level / 2) if dark else under < usual - 255 * level / 2
+    return float(torn.mean())
+
+
+def step_at_edge(contrast: Contrast, mask: NDArray[np.bool_], box: Box) -> float:
     """Mean contrast of a mask less that of a ring two to four pixels outside it."""
     top, bottom, left, right = box
     around = (slice(max(0, top - 6), bottom + 6), slice(max(0, left - 6), right + 6))

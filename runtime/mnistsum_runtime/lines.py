@@ -24,6 +24,9 @@ DARKEST = 0.25
 """Contrast over this counts as this: ink is no more of a line for being dark."""
 FAINTEST = 0.02
 """A line stands out from the paper beside it by at least this contrast, wherever one looks along it."""
+END = 1 / 40
+"""A line reaches into the outermost stripes, which are this share of the picture wide: a long 1 in a small picture does
+not."""
 THICKEST = 0.05
 """A line is at most this thick, as a share of the picture's shorter side."""
 
@@ -67,7 +70,8 @@ def find_lines(contrast: Contrast, noise: float) -> list[Line]:
     if min(height, width) < 32:
         return []
     stripes = max(8, min(24, width // 24))
-    edges = np.linspace(0, width, stripes + 1).astype(int)
+    end = max(3, round(END * width))
+    edges = np.concatenate(([0], np.linspace(end, width - end, stripes - 1).astype(int), [width]))
     columns = np.diff(edges).astype(np.float32)
     stripe_sums = np.add.reduceat(contrast.clip(0, DARKEST), edges[:-1], axis=1)
     profiles = np.divide(stripe_sums, columns, dtype=np.float32)  # [height, stripes]

@@ -8,11 +8,11 @@ import numpy as np
 
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.ground import NARROW, NARROWEST, WIDE, Grounds
-from mnistsum_runtime.ink import LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
+from mnistsum_runtime.ink import ACROSS, LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
 from mnistsum_runtime.prepared import PreparedPicture
 from mnistsum_runtime.sheet import cut_out_sheet
-from mnistsum_runtime.strokes import change_width
+from mnistsum_runtime.strokes import change_width, stroke_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +29,8 @@ CLEAR_EDGE = 0.85
 """What falls by less than this share just outside it may be a shadow: narrower grounds are tried."""
 MOST_LOST = 0.1
 """Over a narrower ground, this share of its ink may be missing inside a digit."""
+AS_DARK = 0.9
+"""The inside of a stroke is at least so much as dark as its outline; a shadow that the digit lies in is not."""
 SMALLEST = 8
 """A digit is at least this long, in pixels of the working size."""
 LEAST_SHARE = 0.25
@@ -37,6 +39,11 @@ THINNEST_STROKE = 1 / 30
 """What runs over the picture's edge and is thinner than this share of its length is the end of a printed line."""
 LEAST_AMONG_LINES = 0.1
 """On lined paper a digit is at least this long, as a share of the shorter side: what is shorter was left of lines."""
+FLATTEST = 0.12
+"""A digit is at least this high, as a share of its width."""
+LEAST_OF_CHANGE, WIDEST_FAINT = 0.5, 1 / 8
+"""Strokes wider than the second share of the picture's shorter side are fainter than ink is, where their contrast is
+below the first share of the ground's change."""
 LEAST_EDGE = 0.5
 """Just outside it a digit's contrast falls by at least this share: in blurred photos by 0.6 and more."""
 
@@ -130,10 +137,17 @@ def _better(wider: FoundInk | None, narrower: FoundInk | None) -> FoundInk | Non
 
 
 def is_hollow(found: FoundInk, wider: FoundInk) -> bool:
-    """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground."""
+    """Whether ink over a narrow ground is the outline of strokes that are whole over a wider ground.
+
+    What runs to more than one side of the picture there may be a shadow that the digit lies in; it is lighter than the
+    digit.
+    """
     top, bottom, left, right = found.box
     inside = (slice(top, bottom), slice(left, right))
-    lost = (wider.contrast[inside] > 0.8 * found.level) & ~found.mask[inside]
+    least = 0.8 * found.level
+    if wider.free <= ACROSS:
+        least = max(least, AS_DARK * float(np.median(wider.contrast[found.mask])))
+    lost = (wider.contrast[inside] > least) & ~found.mask[inside]
     return bool(np.count_nonzero(lost) > MOST_LOST * np.count_nonzero(found.mask))
 
 
@@ -148,13 +162,27 @@ def why_no_digit(found: FoundInk | None) -> str:
         "nothing larger than a speck stands out from the ground": longest < SMALLEST,
         "nothing but lines stands out from the ground": found.lines > 1
         and longest < LEAST_AMONG_LINES * min(found.mask.shape),
+        "only a line across stands out from the ground": bottom - top < FLATTEST * (right - left),
         "only a line's end stands out from the ground": found.contact > 0 and ink < THINNEST_STROKE * longest**2,
         "only the picture's edge stands out from the ground": 2 * found.contact > longest
         and 2 * area < found.mask.size,
         "many things stand out from the ground, none of them from the others": found.share < LEAST_SHARE,
         "what stands out from the ground has no edge, as shadows have none": found.step < LEAST_EDGE * found.level,
+        "only the light itself stands out from the ground": is_light(found),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def is_light(found: FoundInk) -> bool:
+    """Whether what was found is the lightest or darkest place of the light: wide, and faint beside the ground's change.
+
+    A gradient that runs in a circle has a peak, which no ground of a wide square follows.
+    """
+    if found.level > LEAST_OF_CHANGE * found.unevenness:
+        return False
+    top, bottom, left, right = found.box
+    ink = found.mask[top:bottom, left:right].astype(np.float32)
+    return bool(stroke_width(ink) > WIDEST_FAINT * min(found.mask.shape))
 
 
 def cut_out(found: FoundInk) -> Ink:

@@ -6,6 +6,7 @@ modules are imported only then. Either way ends in `mnist_form`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WORKING_SIDE = 1000
 """Longer pictures are first averaged down by a whole factor: 50 pixels for one of the box are plenty."""
+LEAST_SIDE, LONGEST_SIDE = 200, 4000
+"""Of a long and narrow picture the shorter side stays so long (the digit on it is no longer than that), if the longer
+one is at most so long then."""
 
 
 def prepare(grey: Grey, name: str = "the picture") -> Ink:
@@ -67,10 +71,16 @@ def stretch(grey: Grey) -> NDArray[np.uint8]:
 
 
 def reduce_size(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Average blocks of n x n so that the longer side is at most `WORKING_SIDE` (n = 1: as it is)."""
+    """Average blocks of n x n so that the longer side is at most `WORKING_SIDE` (n = 1: as it is).
+
+    Of a long and narrow picture the longer side may be longer, if the whole has no more pixels than such a square.
+    """
     height, width = levels.shape
-    factors = (-(-width // WORKING_SIDE), -(-height // WORKING_SIDE))
-    factor = max(factors)
+    by_area = math.isqrt((levels.size - 1) // WORKING_SIDE**2) + 1
+    longest = max(height, width)
+    factor = max(
+        by_area, -(-longest // LONGEST_SIDE), min(-(-longest // WORKING_SIDE), min(height, width) // LEAST_SIDE)
+    )
     if factor == 1:
         return levels
     from PIL import Image

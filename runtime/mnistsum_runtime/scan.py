@@ -27,13 +27,18 @@ LEAST_CONTRAST = 48
 """In a clean scan ink and ground are this many levels apart,"""
 LARGEST_SPREAD = 0.06
 """the ground's standard deviation is at most this share of that,"""
-LARGEST_SHARE = 0.35
-"""the ink's share of the picture at most this,"""
+LARGEST_SHARE = 0.6
+"""the ink's share of the picture at most this (a bold digit that is cropped closely has half of it),"""
 LEAST_LENGTH = 16
 """its length at least this many pixels;"""
-FULL_BOX, LARGE_BOX = 0.6, 0.15
+FULL_BOX, LARGE_BOX = 0.7, 0.15
 """and it does not fill its box as a sheet does: not more than the first share of a box of more than the second share of
-the picture."""
+the picture,"""
+TURNED_BOX = 0.42
+"""or this share where it has the outline of a sheet that is turned."""
+BAND, COVERED = 0.1, 0.8
+"""A printed box around the digit has ink along this share of its sides, this share of its length deep: the round sides
+of a 0 have 0.6."""
 SAMPLED = 100
 """So many rows or columns are enough for a histogram."""
 
@@ -61,8 +66,10 @@ def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture |
         return None
     mask, (top, bottom, left, right), parts, specks = found
     area = (bottom - top) * (right - left)
-    if share * levels.size > FULL_BOX * area and area > LARGE_BOX * levels.size:
-        return None  # a sheet on a table, not a stroke
+    if area > LARGE_BOX * levels.size:
+        filled = share * levels.size / area
+        if filled > FULL_BOX or (filled > TURNED_BOX and _is_sheet(mask)):
+            return None  # a sheet on a table, not a stroke
     ink = np.clip(levels[top:bottom, left:right], ground, full) - np.float32(ground)
     ink *= np.float32(1 / height)
     if specks:
@@ -102,20 +109,36 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
     if top == 0 or left == 0 or bottom == mask.shape[0] or right == mask.shape[1]:
         return None
     parts, specks = 1, 0
-    if len(rows) < bottom - top or len(columns) < right - left:
-        # Seen from the side or from above there is a gap: not all is one part.
+    gap = len(rows) < bottom - top or len(columns) < right - left
+    boxed = covered_sides(mask[top:bottom, left:right]) > 2
+    if gap or boxed:
+        # Seen from the side or from above there is a gap, or something stands all around: not all is one part.
         from mnistsum_runtime.components import choose_parts, label
 
         components = label(mask)
         chosen, small = choose_parts(components, components.area.astype(np.float64))
         parts, specks = int(chosen.sum()), int((small & ~chosen).sum())
-        if parts + specks < len(components):
+        if parts + specks < len(components) or (boxed and parts > 1):
             return None
         mask = components.mask_of(chosen)
         top, bottom, left, right = ink_box(mask)
     if max(bottom - top, right - left) < LEAST_LENGTH:
         return None
     return mask, (top, bottom, left, right), parts, specks
+
+
+def covered_sides(mask: NDArray[np.bool_]) -> int:
+    """Along how many of a mask's four sides there is ink, as a printed box has it."""
+    band = max(1, round(BAND * max(mask.shape)))
+    sides = (mask[:band].any(axis=0), mask[-band:].any(axis=0), mask[:, :band].any(axis=1), mask[:, -band:].any(axis=1))
+    return sum(bool(np.count_nonzero(side) >= COVERED * side.size) for side in sides)
+
+
+def _is_sheet(mask: NDArray[np.bool_]) -> bool:
+    from mnistsum_runtime.sheet import LEAST_FILLED, is_note, outline
+
+    around = outline(mask)
+    return bool(np.count_nonzero(mask) > LEAST_FILLED * np.count_nonzero(around) and is_note(around))
 
 
 def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -24,6 +24,11 @@ LEAST_FILLED, LEAST_OF_BOX = 0.75, 0.82
 TURNED_FILLED, TURNED_OF_BOX, TURNED_LEAST = 0.88, 0.65, 0.3
 """Of a sheet seen from the side or turned, the same and its share of the picture; it is lighter than the table. A thick
 0 fills 0.75 of its outline and that 0.79 of its box, a bold 8 more, but neither so much of the picture."""
+NOTE_LEAST, NOTE_FILLED, NOTE_NARROWEST = 0.1, 0.88, 0.5
+"""A small note turned by any angle fills at least these shares of the picture and of the smallest rectangle around it,
+of which one side is at least this share of the other. A thick 0 fills 0.79 of that, and a 1 is narrower."""
+SHARP, SHARP_SHARE = 0.5, 0.75
+"""Along this share of a sheet's outline, the levels change by the first share of the whole step."""
 STEP = 24
 """The table differs from the sheet by at least this many levels."""
 SEARCH_SIDE = 256
@@ -85,13 +90,15 @@ def find_sheet(levels: Levels) -> Mask | None:
     parts = label((levels > threshold) == (inside > outside))
     largest = int(parts.area.argmax())
     part = parts.mask_of(np.arange(len(parts)) == largest)
-    sheet = _between_ends(part) & _between_ends(part.T).T
+    sheet = outline(part)
     area = int(sheet.sum())
     box = int((parts.bottom - parts.top)[largest] * (parts.right - parts.left)[largest])
     share, filled, of_box = area / levels.size, int(parts.area[largest]) / area, area / box
     straight = share > SMALLEST and filled > LEAST_FILLED and of_box > LEAST_OF_BOX
     turned = share > TURNED_LEAST and filled > TURNED_FILLED and of_box > TURNED_OF_BOX and inside > outside
-    if not (straight or turned or share > FULLEST):
+    if not (straight or turned or share > FULLEST or (share > NOTE_LEAST and filled > LEAST_FILLED and is_note(sheet))):
+        return None
+    if not has_sharp_outline(levels, sheet, abs(inside - outside)):
         return None
     within, beyond = shrink(sheet, 3), shrink(~sheet, 3)
     within, beyond = within & ~shrink(within, 2), beyond & ~shrink(beyond, 2)
@@ -99,6 +106,39 @@ def find_sheet(levels: Levels) -> Mask | None:
         return None
     step = abs(float(np.median(levels[within])) - float(np.median(levels[beyond])))
     return sheet if step > 0.6 * abs(inside - outside) else None
+
+
+def outline(part: Mask) -> Mask:
+    """A part and what it encloses, seen along the rows and along the columns."""
+    return _between_ends(part) & _between_ends(part.T).T
+
+
+def has_sharp_outline(levels: Levels, sheet: Mask, step: float) -> bool:
+    """Whether the levels change within a few pixels nearly everywhere along a sheet's outline.
+
+    A page that runs over the picture's edge has the table on one side; where its light falls off, the threshold between
+    the two runs across the page, and through the digit.
+    """
+    from PIL import Image, ImageFilter
+
+    image = Image.fromarray(levels)
+    lightest, darkest = image.filter(ImageFilter.MaxFilter(7)), image.filter(ImageFilter.MinFilter(7))
+    rim = sheet & ~shrink(sheet, 1)
+    change = np.asarray(lightest)[rim].astype(np.int16) - np.asarray(darkest)[rim]
+    return bool(len(change) and np.mean(change > SHARP * step) > SHARP_SHARE)
+
+
+def is_note(sheet: Mask) -> bool:
+    """Whether an outline fills the smallest rectangle around it, however that is turned, and is not long and narrow."""
+    rows = np.flatnonzero(sheet.any(axis=1))
+    columns = np.concatenate((sheet[rows].argmax(axis=1), sheet.shape[1] - 1 - sheet[rows, ::-1].argmax(axis=1)))
+    rows = np.concatenate((rows, rows))
+    angles = np.radians(np.arange(0, 90, 3))[:, None]
+    across = np.ptp(columns * np.cos(angles) + rows * np.sin(angles), axis=1) + 1
+    down = np.ptp(rows * np.cos(angles) - columns * np.sin(angles), axis=1) + 1
+    best = int((across * down).argmin())
+    narrow, long = sorted((float(across[best]), float(down[best])))
+    return bool(np.count_nonzero(sheet) > NOTE_FILLED * narrow * long and narrow > NOTE_NARROWEST * long)
 
 
 def _between_ends(mask: Mask) -> Mask:

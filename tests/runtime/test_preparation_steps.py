@@ -8,13 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from mnistsum_runtime import PictureError
+from mnistsum_runtime.boxes import find_boxes, is_rectangle
 from mnistsum_runtime.colour import grey_of_contrast
 from mnistsum_runtime.components import choose_parts, label
 from mnistsum_runtime.ground import NARROW, WIDE, Grounds, closing
+from mnistsum_runtime.ink import find_ink, is_free_of_rest
 from mnistsum_runtime.lines import remove_lines
-from mnistsum_runtime.preparation import prepare_picture
+from mnistsum_runtime.mnist_form import ink_box
+from mnistsum_runtime.preparation import prepare_picture, reduce_size
 from mnistsum_runtime.prepared import PreparedPicture
-from mnistsum_runtime.sheet import cut_out_sheet, find_sheet
+from mnistsum_runtime.sheet import cut_out_sheet, find_sheet, is_note, outline
 from mnistsum_runtime.strokes import change_width, stroke_width
 
 SIDE = 240
@@ -353,3 +356,153 @@ def test_paper_without_ink_is_no_digit_whatever_falls_on_it() -> None:
         else:
             answered.append(name)
     assert answered == []
+
+
+def boxed(digit: str, width: int = 3) -> NDArray[np.uint8]:
+    """The sheet with a printed box around the digit."""
+    image = Image.fromarray(Paper(digit).photo())
+    ImageDraw.Draw(image).rectangle((18, 22, 222, 218), outline=60, width=width)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("light", [1.0, pytest.param(gradient(1, 0.5), id="gradient")])
+@pytest.mark.parametrize("digit", SHAPES)
+def test_a_printed_box_around_the_digit_is_no_ink(digit: str, light: Plane | float) -> None:
+    photo = np.asarray(boxed(digit) * np.float32(light), np.uint8)
+    assert same(prepare_picture(photo), prepare_picture(Paper(digit).photo()))
+
+
+def test_a_0_around_a_speck_is_no_printed_box() -> None:
+    zero = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(zero).ellipse((60, 30, 180, 210), outline=255, width=12)
+    ImageDraw.Draw(zero).ellipse((116, 116, 124, 124), fill=255)
+    parts = label(np.asarray(zero) > 0)
+    assert not find_boxes(parts, parts.area.astype(float)).any()
+    empty = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(empty).rectangle((60, 30, 180, 210), outline=255, width=5)
+    parts = label(np.asarray(empty) > 0)
+    assert is_rectangle(np.asarray(empty)[30:211, 60:181] > 0)
+    assert not find_boxes(parts, parts.area.astype(float)).any()  # a 0 drawn square
+
+
+def ring(light: Plane | float, paper: float = 0.85, ink: float = 0.2) -> NDArray[np.uint8]:
+    """The sheet with a 0."""
+    zero = Image.new("L", (SIDE, SIDE))
+    ImageDraw.Draw(zero).ellipse((75, 60, 165, 190), outline=255, width=9)
+    strokes = np.asarray(zero.filter(ImageFilter.GaussianBlur(1))).astype(np.float32) / np.float32(255)
+    return np.asarray(((paper + strokes * (ink - paper)) * light * 255).clip(0, 255), np.uint8)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(0.85, 0.2), (0.15, 0.85)], ids=["pen", "chalk"])
+def test_the_ground_inside_a_0_is_torn_and_under_the_0_itself_it_is_not(paper: float, ink: float) -> None:
+    levels = ring(gradient(1, 0.6), paper, ink)
+    grounds = Grounds.of(levels)
+    found = {dark: find_ink(levels, grounds.full_size(grounds.without_ink(dark, WIDE)), dark) for dark in (True, False)}
+    right, wrong = found[ink < paper], found[ink > paper]
+    assert right is not None
+    assert wrong is not None
+    assert right.torn == 0
+    assert wrong.torn > 0.9
+    assert right.weight > wrong.weight
+
+
+def test_a_digit_in_a_shadow_is_not_taken_for_an_outline() -> None:
+    dark = 1 - np.float32(0.62) * ((ROWS > 0.1) & (ROWS < 0.95) & (COLUMNS < 0.8))
+    for digit in SHAPES:
+        prepared = prepare_picture(Paper(digit, width=10).photo(dark))
+        assert same(prepared, prepare_picture(Paper(digit, width=10).photo()))
+
+
+@pytest.mark.parametrize("digit", ["4", "5", "7"])
+@pytest.mark.parametrize("slope", [0.2, 0.35])
+def test_darker_ink_on_lines_far_askew_is_parted_from_them(digit: str, slope: float) -> None:
+    light = gradient(1, 0.8)
+    prepared = prepare_picture(ruled(Paper(digit).photo(light), True, True, slope))
+    assert same(prepared, prepare_picture(Paper(digit).photo(light)))
+
+
+def test_of_a_watercolour_that_runs_over_the_edge_the_faint_part_is_kept() -> None:
+    """Over a higher threshold its darker part would be free of the border."""
+    strokes = Paper(width=24).strokes()
+    strokes[50:71, 160:] = 1  # its bar ends beyond
+    wash = 216 - 150 * strokes * np.where(ROWS > 0.36, np.float32(1), np.float32(0.5))
+    levels = wash.astype(np.uint8)
+    found = find_ink(levels, np.full_like(levels, 216), dark=True)
+    assert found is not None
+    assert found.contact > 0
+    assert found.box[0] < 60
+
+
+def test_of_a_line_over_a_higher_threshold_nothing_is_free() -> None:
+    line = np.zeros((SIDE, SIDE), np.bool_)
+    line[118:123, 8:-8] = True
+    parts = label(line)
+    assert not is_free_of_rest(parts, parts.area.astype(float), 5 * SIDE)
+    assert not is_free_of_rest(label(line & False), np.zeros(0), 5 * SIDE)
+
+
+def test_a_1_nearly_as_long_as_the_picture_is_no_line() -> None:
+    contrast = Paper("1").strokes()[35:205] * np.float32(0.6)
+    assert remove_lines(contrast, noise=0.01)[1] == 0
+    assert remove_lines(np.pad(contrast[25:145], ((6, 6), (0, 0)), mode="edge"), noise=0.01)[1] == 1
+
+
+@pytest.mark.parametrize("slant", [10, -20, 30])
+def test_a_small_note_at_any_angle_is_a_sheet(slant: int) -> None:
+    picture = Image.new("L", (520, 420), 60)
+    mask = Image.new("L", (SIDE, SIDE), 255)
+    turned = [part.rotate(slant, expand=True) for part in (Image.fromarray(Paper(width=20).photo()), mask)]
+    picture.paste(turned[0], (110, 50), turned[1])
+    prepared = prepare_picture(np.asarray(picture))
+    assert prepared.dark_ink
+    assert max(prepared.box[1] - prepared.box[0], prepared.box[3] - prepared.box[2]) < 0.75 * SIDE
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+def test_a_bold_digit_is_no_note(digit: str) -> None:
+    strokes = Paper(digit, width=50).strokes() > 0.5
+    assert not is_note(outline(strokes))
+    assert is_note(outline(np.pad(np.ones((60, 90), np.bool_), 20)))
+
+
+def test_a_page_over_the_pictures_edge_is_not_cut_where_its_light_falls_off() -> None:
+    light = np.asarray(1 - 0.9 * ((ROWS - 0.2) ** 2 + (COLUMNS - 0.5) ** 2), np.float32)
+    photo = Paper().photo(light)
+    photo[:22] = 70
+    assert same(prepare_picture(photo), prepare_picture(Paper().photo()))
+
+
+def test_strokes_are_whole_on_a_long_and_narrow_picture() -> None:
+    small = Image.fromarray(Paper().photo()).resize((60, 60), Image.Resampling.BOX)
+    long = np.full((60, 1500), 216, np.uint8)
+    long[:, 700:760] = np.asarray(small)
+    long[:, 100:104] -= 30  # a shade that keeps it from being a clean scan
+    assert reduce_size(long) is long
+    assert same(prepare_picture(long), prepare_picture(Paper().photo()))
+
+
+def test_pictures_of_usual_shapes_and_endless_ones_are_reduced() -> None:
+    assert reduce_size(np.zeros((3000, 4000), np.uint8)).shape == (750, 1000)
+    assert max(reduce_size(np.zeros((2, 90_000), np.uint8)).shape) <= 4000
+
+
+@pytest.mark.parametrize("digit", ["4", "5"])
+def test_a_bold_digit_that_fills_its_picture_is_a_clean_scan(digit: str) -> None:
+    strokes = Paper(digit, width=40).strokes()
+    top, bottom, left, right = ink_box(strokes > 0.02)
+    close = (230 - 200 * np.pad(strokes[top:bottom, left:right], 2)).astype(np.uint8)
+    prepared = prepare_picture(close)
+    assert prepared.mask is not None
+    assert prepared.mask.mean() > 0.35
+    assert (prepared.mask == (close < 130)).mean() > 0.98
+
+
+def test_the_lightest_place_of_the_light_and_a_line_across_are_no_digit() -> None:
+    distance = np.hypot(ROWS - 0.45, COLUMNS - 0.4)
+    peak = np.asarray(255 * ((1 - 1.4 * distance).clip(0, 1)), np.uint8)
+    fold = Paper(ink=0.85).photo(gradient(1, 0.6))
+    fold[110:114, 6:-6] -= 40
+    for picture in (peak, fold):
+        with pytest.raises(PictureError) as caught:
+            prepare_picture(picture)
+        assert caught.value.kind == "no_digit"
