@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistsum_runtime.scan import BAND, covered_sides
+from mnistsum_runtime.scan import BAND, is_boxed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 LEAST_ALONG = 0.9
 """At least this share of a box's ink lies along its sides; it may be a few degrees askew."""
-LEAST_SIDES = 3
-"""One of four sides may be broken."""
 LEAST_INSIDE = 0.15
 """What stands in a box is at least this long, as a share of it: a dot within a 0 makes no box of it."""
 LEAST_EVIDENCE = 0.05
@@ -49,7 +47,7 @@ def is_rectangle(mask: NDArray[np.bool_]) -> bool:
     """Whether a part's mask, cut to its box, is ink along at least three of the box's sides and little else."""
     band = max(1, round(BAND * max(mask.shape)))
     within = np.count_nonzero(mask[band:-band, band:-band])
-    return bool(covered_sides(mask) >= LEAST_SIDES and within <= (1 - LEAST_ALONG) * np.count_nonzero(mask))
+    return bool(is_boxed(mask) and within <= (1 - LEAST_ALONG) * np.count_nonzero(mask))
 
 
 def _cut(parts: Components, part: int) -> NDArray[np.bool_]:

@@ -110,7 +110,7 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
         return None
     parts, specks = 1, 0
     gap = len(rows) < bottom - top or len(columns) < right - left
-    boxed = covered_sides(mask[top:bottom, left:right]) > 2
+    boxed = is_boxed(mask[top:bottom, left:right])
     if gap or boxed:
         # Seen from the side or from above there is a gap, or something stands all around: not all is one part.
         from mnistsum_runtime.components import choose_parts, label
@@ -127,11 +127,15 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
     return mask, (top, bottom, left, right), parts, specks
 
 
-def covered_sides(mask: NDArray[np.bool_]) -> int:
-    """Along how many of a mask's four sides there is ink, as a printed box has it."""
+def is_boxed(mask: NDArray[np.bool_]) -> bool:
+    """Whether there is ink along three or all of a mask's four sides, as a printed box has it; one may be broken."""
     band = max(1, round(BAND * max(mask.shape)))
-    sides = (mask[:band].any(axis=0), mask[-band:].any(axis=0), mask[:, :band].any(axis=1), mask[:, -band:].any(axis=1))
-    return sum(bool(np.count_nonzero(side) >= COVERED * side.size) for side in sides)
+    open_sides = 0
+    for side in (mask[:band], mask[-band:], mask.T[:band], mask.T[-band:]):
+        open_sides += bool(np.count_nonzero(side.any(axis=0)) < COVERED * side.shape[1])
+        if open_sides == 2:  # of most digits, the first two: the others need not be looked at
+            return False
+    return True
 
 
 def _is_sheet(mask: NDArray[np.bool_]) -> bool:
