@@ -106,7 +106,10 @@ def test_sheet_grows_with_the_pictures_that_any_seed_gets_wrong() -> None:
     assert panels_of(mistakes_over_seeds([right, wrong], test, SUM)) == 6
 
 
-def test_command_writes_figures_of_every_size_and_the_sheet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings take no time, and the test set is small."""
+
     def pretend(recipe: Recipe, out: Path, *_: object, **__: object) -> None:
         out.mkdir(parents=True)
         (out / "report.json").write_text(json.dumps(report(recipe, 0.9 + recipe.seed / 100)))
@@ -114,6 +117,10 @@ def test_command_writes_figures_of_every_size_and_the_sheet(monkeypatch: pytest.
 
     monkeypatch.setattr(mnistsum_train.seeds, "run_training", pretend)
     monkeypatch.setattr(mnistsum_train.seeds, "load_mnist", lambda train: load_mnist(train).first(30))
+
+
+@pytest.mark.usefixtures("pretended")
+def test_command_writes_figures_of_every_size_and_the_sheet(tmp_path: Path) -> None:
     called = call(mnistsum_train.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out")
     assert called.code == 0, called.err
     record = json.loads((tmp_path / "out" / "seeds.json").read_text())
@@ -121,3 +128,12 @@ def test_command_writes_figures_of_every_size_and_the_sheet(monkeypatch: pytest.
     assert record["base"]["mean"]["both"] == pytest.approx(0.92)
     assert record["nano"]["recipe"]["architecture"] == NANO.recipe.to_dict()["architecture"]
     assert panels_of((tmp_path / "out" / "mistakes_over_seeds.png").read_bytes()) == 3
+
+
+@pytest.mark.usefixtures("pretended")
+@pytest.mark.parametrize("name", ["base", "nano"])
+def test_command_trains_only_the_sizes_that_are_named(tmp_path: Path, name: str) -> None:
+    called = call(mnistsum_train.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out", "--preset", name)
+    assert called.code == 0, called.err
+    assert list(json.loads((tmp_path / "out" / "seeds.json").read_text())) == [name]
+    assert (tmp_path / "out" / "mistakes_over_seeds.png").exists() is (name == "base")

@@ -76,11 +76,22 @@ def answers_of(folders: list[Path], test: Part) -> list[Answers]:
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), help="Has, or gets, a folder a training."
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/seeds"), help="Gets seeds.json and a PNG.")
-def command(runs: Path, out: Path) -> None:
-    """Train each size from several seeds, skipping what is finished, and write mean, spread and the sheet of errors."""
+@click.option(
+    "--preset",
+    "presets",
+    type=click.Choice(list(SEEDS)),
+    multiple=True,
+    default=list(SEEDS),
+    help="This size; may be given again for another.",
+)
+def command(runs: Path, out: Path, presets: tuple[str, ...]) -> None:
+    """Train each size from several seeds, skipping what is finished, and write mean, spread and the sheet of errors.
+
+    The sheet shows what base gets wrong, and is written where base is among the sizes.
+    """
     make_folder(out)
     record = {}
-    folders = {name: [runs / f"{name}-{seed}" for seed in range(count)] for name, count in SEEDS.items()}
+    folders = {name: [runs / f"{name}-{seed}" for seed in range(SEEDS[name])] for name in presets}
     for name, places in folders.items():
         recipe = PRESETS[name].recipe
         reports = [train_or_read(replace(recipe, seed=seed), folder) for seed, folder in enumerate(places)]
@@ -88,11 +99,11 @@ def command(runs: Path, out: Path) -> None:
         write_atomically(out / "seeds.json", (json.dumps(record, indent=2) + "\n").encode())
         mean, seeds = record[name]["mean"], record[name]["seeds"]
         click.echo(f"{name}: both right {mean['both']:.3%}, mean of {len(seeds)} seeds")
-    test = load_mnist(train=False)
-    answers = answers_of(folders[BASE.name], test)
-    write_atomically(
-        out / "mistakes_over_seeds.png", mistakes_over_seeds(answers, test, OPERATIONS[BASE.recipe.operation])
-    )
+    if BASE.name in folders:
+        test = load_mnist(train=False)
+        answers = answers_of(folders[BASE.name], test)
+        sheet = mistakes_over_seeds(answers, test, OPERATIONS[BASE.recipe.operation])
+        write_atomically(out / "mistakes_over_seeds.png", sheet)
 
 
 if __name__ == "__main__":
