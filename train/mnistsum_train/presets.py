@@ -32,7 +32,7 @@ NANO = Preset(
             dropout=0.0,  # so few features have none to spare
             gate=4,  # keeps the product, which has the larger head, below 10,000 parameters too
         ),
-        teacher=Recipe(epochs=12),  # base's network; what it says beside the label is worth a third of the errors
+        teacher=Recipe(epochs=12),  # base's network: a seventh less cross-entropy after 16 epochs than from labels
     ),
 )
 BASE = Preset("base", "the shipped default", Recipe())
