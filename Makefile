@@ -64,6 +64,7 @@ artifacts: .venv/.installed  ## Regenerate everything that is shipped: training,
 	$(call shipped_model,base,product,product,product,mnistsum_artifacts/mnistsum-product)
 	$(call shipped_int8,product,mnistsum_artifacts/mnistsum-product)
 	$(call shipped_model,nano,sum,nano-0,sum-nano,sum-nano/mnistsum-sum-nano)
+	$(call shipped_model,large,sum,large-0,sum-large,sum-large/mnistsum-sum-large)
 	$(MAKE) samples figures sizes tables
 
 sizes: .venv-run/.installed  ## Measure every shipped model side by side: artifacts/sizes.json

@@ -146,7 +146,7 @@ def sizes_table() -> str:
                 f"{entry['parameters']:,}",
                 f"{entry['bytes']:,}",
                 *(_percent(entry[name]) for name in ("digit", "value", "both", "agree")),
-                f"{entry['training_seconds'] / 60:.1f} min, {entry['epochs']} epochs",
+                f"{entry['training_seconds'] / 60:.1f} min, {_epochs(entry)}",
                 f"{latency:.0f} us ({latency / base:.2f} x)",
             ]
         )
@@ -155,6 +155,11 @@ def sizes_table() -> str:
         f"\n100,000 test pairs each, seed 0. Trained on {places}. Answer: one picture of 28x28, warm, one thread, "
         "`Predictor.predict`; median, measured in turns, and the ratio to base.\n"
     )
+
+
+def _epochs(entry: dict[str, Any]) -> str:
+    members = f"{entry['members']} x " if entry["members"] > 1 else ""
+    return f"{members}{entry['epochs']} epochs"
 
 
 def seeds_table() -> str:

@@ -68,6 +68,7 @@ def describe(
         "both": test["both"],
         "agree": test["agree"],
         "epochs": report["recipe"]["epochs"],
+        "members": report["members"],
         "training_seconds": report["training_seconds"],
         "trained_on": f"{machine['device']}, {machine['threads']} of {machine['cores']} cores",
         "latency_us": latency,

@@ -37,12 +37,12 @@ def make_network(operation: Operation, *, small: bool) -> TwoInputNetwork:
     return with_conviction(TwoInputNetwork(operation, Architecture((4, 6, 8), dense=16) if small else None))
 
 
-def with_conviction(network: TwoInputNetwork) -> TwoInputNetwork:
+def with_conviction(network: TwoInputNetwork, seed: int = 0) -> TwoInputNetwork:
     """Give it seeded weights whose logits spread and whose labels differ from pair to pair, in evaluation mode.
 
     The batch statistics are not those of a new network, so that a graph that loses them is found out.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     network.eval()
     with torch.no_grad():
         for name, tensor in network.state_dict().items():

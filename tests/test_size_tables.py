@@ -13,6 +13,7 @@ from mnistsum_runtime.operations import OPERATIONS, SUM
 from tiny_model import make_tiny_model
 
 REPORT = {
+    "members": 1,
     "parameters": 9876,
     "training_seconds": 90.0,
     "recipe": {"epochs": 12},
@@ -60,6 +61,12 @@ def test_every_size_that_is_there_gets_a_row(artifacts: Path) -> None:
         "1.5 min, 12 epochs",
     ]
     assert found[1][8].endswith(" us (1.00 x)")
+
+
+def test_several_members_are_told(artifacts: Path) -> None:
+    (artifacts / "sum-nano" / "report.json").write_text(json.dumps(REPORT | {"members": 5}))
+    measure_sizes.main()
+    assert [row[7] for row in rows(make_tables.sizes_table())][:2] == ["1.5 min, 5 x 12 epochs", "1.5 min, 12 epochs"]
 
 
 def test_latency_is_of_each_model_in_microseconds(artifacts: Path) -> None:

@@ -7,10 +7,10 @@ import onnx
 import torch
 
 from mnistsum_runtime.contract import BATCH, DIGIT, IMAGE, IMAGE_SIZE, NUMBER, NUMBERS
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network
 
 
-def convert(network: TwoInputNetwork, opset: int) -> onnx.ModelProto:
+def convert(network: Network, opset: int) -> onnx.ModelProto:
     """Trace the network into a graph with the contract's names and a dynamic batch; no metadata yet.
 
     torch's older, tracing exporter: it writes the opset it is asked for. The newer one (`dynamo=True`) builds at 18 and

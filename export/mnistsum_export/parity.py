@@ -16,7 +16,7 @@ from mnistsum_export.probes import Probes
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.verification import largest_difference
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network
 
 Logits = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Of the digit [n, 10] and of the operation's value [n, classes]."""
@@ -100,7 +100,7 @@ class Parity:
         return "\n".join(lines)
 
 
-def torch_logits(network: TwoInputNetwork, probes: Probes) -> Logits:
+def torch_logits(network: Network, probes: Probes) -> Logits:
     """What torch answers, float32, on the CPU: the truth of every comparison."""
 
     def engine(images: NDArray[np.float32], numbers: NDArray[np.float32]) -> Logits:

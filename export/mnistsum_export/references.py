@@ -23,7 +23,7 @@ from mnistsum_runtime.references import References, Sample
 from mnistsum_runtime.verification import verify_inference, verify_preparation
 from mnistsum_runtime.verify_cli import describe_machine
 from mnistsum_train.data import Part
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network
 
 REAL_PER_DIGIT = 20
 """200 real digits; picture i of a digit comes with the number i modulo 10, so that every pair is met about twice."""
@@ -52,9 +52,7 @@ class Questions:
         return Questions(self.pictures[chosen], self.numbers[chosen], self.labels[chosen])
 
 
-def make_references(
-    test: Part, network: TwoInputNetwork, answer: Engine, precision: str, tolerance: float
-) -> References:
+def make_references(test: Part, network: Network, answer: Engine, precision: str, tolerance: float) -> References:
     """Ask, and record: 200 real digits, blank, saturated and noise pictures, and the sample pictures' preparation.
 
     A question whose label counts and is a near tie is left out: where two logits are closer than twice the tolerance,
@@ -125,7 +123,7 @@ def bind(references: References, content: bytes, output: Path) -> References:
     return bound
 
 
-def torch_engine(network: TwoInputNetwork) -> Engine:
+def torch_engine(network: Network) -> Engine:
     """What torch answers in float64 on the CPU, rounded to float32."""
     exact = deepcopy(network).double()
 

@@ -17,7 +17,7 @@ from mnistsum_export.quantise import quantise
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
 from mnistsum_runtime.operations import PRODUCT, SUM, Operation
 from mnistsum_train.data import load_mnist
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.presets import NANO
 from mnistsum_train.recipe import Architecture
 
@@ -40,6 +40,18 @@ def test_graph_answers_as_torch_does(
     assert measure_parity(model.SerializeToString(), probes, truth, 1e-4, operation.name)
 
 
+def small_ensemble() -> Ensemble:
+    flattened = Architecture((4, 6, 8), dense=16, gate=3)
+    return Ensemble([with_conviction(TwoInputNetwork(SUM, flattened), seed) for seed in range(2)])
+
+
+def test_graph_of_several_networks_answers_as_torch_does(probes: Probes) -> None:
+    network = small_ensemble().eval()
+    model = convert(network, 17)
+    check_structure(model, SUM, 17)
+    assert measure_parity(model.SerializeToString(), probes, torch_logits(network, probes), 1e-4, "sum")
+
+
 def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
     network = with_conviction(TwoInputNetwork(SUM, MEAN))
@@ -48,7 +60,7 @@ def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatc
     check_structure(model, SUM, 17)
     kinds = Counter(node.op_type for node in model.graph.node)
     assert kinds["GlobalAveragePool"] == 1
-    assert kinds["Conv"] == 5
+    assert kinds["Conv"] == 7
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     images = digits.images[100:].float() / 255
     numbers = torch.eye(10).repeat(10, 1)
@@ -56,3 +68,13 @@ def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatc
     with torch.inference_mode():
         expected = network(images, numbers)[0].numpy()
     assert np.abs(found - expected).mean() < 0.1 * expected.std()
+
+
+def test_heads_of_all_networks_stay_float(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
+    model = quantise(convert(small_ensemble().eval(), 17), load_mnist(train=True).first(100))
+    check_structure(model, SUM, 17)
+    made_float = {name for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    gemms = [node for node in model.graph.node if node.op_type == "Gemm"]
+    assert len(gemms) == 2 * 5
+    assert sum(gemm.input[1] in made_float for gemm in gemms) == 2 * 2, "the dense layers' and the gates' first"

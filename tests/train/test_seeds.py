@@ -29,7 +29,14 @@ RECIPE = Recipe(epochs=2)
 
 def report(recipe: Recipe, both: float) -> dict[str, Any]:
     test = {"digit": both + 0.001, "value": both + 0.0005, "both": both, "agree": 0.9995}
-    return {"recipe": recipe.to_dict(), "parameters": 9, "machine": {}, "training_seconds": 3.0, "test": test}
+    return {
+        "recipe": recipe.to_dict(),
+        "members": 1,
+        "parameters": 9,
+        "machine": {},
+        "training_seconds": 3.0,
+        "test": test,
+    }
 
 
 @pytest.fixture
@@ -37,30 +44,38 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
     """Where something is trained, and whether it is gone on with; the training itself takes no time."""
     calls: list[tuple[Path, bool]] = []
 
-    def pretend(recipe: Recipe, out: Path, *_: object, resume: bool) -> None:
+    def pretend(recipe: Recipe, members: int, out: Path, *_: object, resume: bool) -> None:
         calls.append((out, resume))
         out.mkdir(exist_ok=True)
-        (out / "report.json").write_text(json.dumps(report(recipe, 0.5)))
+        (out / "report.json").write_text(json.dumps(report(recipe, 0.5) | {"members": members}))
 
-    monkeypatch.setattr(mnistsum_train.seeds, "run_training", pretend)
+    monkeypatch.setattr(mnistsum_train.seeds, "run_members", pretend)
     return calls
 
 
 def test_finished_training_is_read_and_not_made_again(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    first = train_or_read(RECIPE, tmp_path / "a")
-    assert train_or_read(RECIPE, tmp_path / "a") == first
+    first = train_or_read(RECIPE, 1, tmp_path / "a")
+    assert train_or_read(RECIPE, 1, tmp_path / "a") == first
     assert len(trained) == 1
 
 
 def test_finished_training_of_another_recipe_does_not_count(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    train_or_read(RECIPE, tmp_path / "a")
-    other = train_or_read(replace(RECIPE, epochs=3), tmp_path / "a")
+    train_or_read(RECIPE, 1, tmp_path / "a")
+    other = train_or_read(replace(RECIPE, epochs=3), 1, tmp_path / "a")
     assert other["recipe"]["epochs"] == 3
     assert trained == [(tmp_path / "a", True), (tmp_path / "a", False)], "what another recipe left is not gone on with"
 
 
+def test_finished_training_of_another_number_of_members_does_not_count(
+    tmp_path: Path, trained: list[tuple[Path, bool]]
+) -> None:
+    train_or_read(RECIPE, 1, tmp_path / "a")
+    assert train_or_read(RECIPE, 2, tmp_path / "a")["members"] == 2
+    assert len(trained) == 2
+
+
 def test_training_that_was_not_finished_is_gone_on_with(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    train_or_read(RECIPE, tmp_path / "a")
+    train_or_read(RECIPE, 1, tmp_path / "a")
     assert trained == [(tmp_path / "a", True)]
 
 
@@ -110,12 +125,12 @@ def test_sheet_grows_with_the_pictures_that_any_seed_gets_wrong() -> None:
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings take no time, and the test set is small."""
 
-    def pretend(recipe: Recipe, out: Path, *_: object, **__: object) -> None:
+    def pretend(recipe: Recipe, members: int, out: Path, *_: object, **__: object) -> None:
         out.mkdir(parents=True)
-        (out / "report.json").write_text(json.dumps(report(recipe, 0.9 + recipe.seed / 100)))
+        (out / "report.json").write_text(json.dumps(report(recipe, 0.9 + recipe.seed / 100) | {"members": members}))
         Checkpoint(TwoInputNetwork(SUM, Architecture((4, 6, 8), dense=16)).eval()).save(out / "checkpoint.safetensors")
 
-    monkeypatch.setattr(mnistsum_train.seeds, "run_training", pretend)
+    monkeypatch.setattr(mnistsum_train.seeds, "run_members", pretend)
     monkeypatch.setattr(mnistsum_train.seeds, "load_mnist", lambda train: load_mnist(train).first(30))
 
 

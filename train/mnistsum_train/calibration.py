@@ -11,7 +11,7 @@ from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers, answer_all_pairs
 from mnistsum_train.negatives import KINDS, draw_negatives
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network
 
 DOUBTFUL = 0.006
 """Share of the validation pairs that may be called doubtful, outputs that disagree included: well under the 1 % that is
@@ -32,7 +32,7 @@ class Reliability:
     """Of drawn pictures of no digit, for each kind; empty where none were tried."""
 
     @classmethod
-    def of(cls, network: TwoInputNetwork, digits: Part, calibration: Calibration, count: int = 0) -> "Reliability":
+    def of(cls, network: Network, digits: Part, calibration: Calibration, count: int = 0) -> "Reliability":
         """Measure on `digits` x all ten numbers, and on `count` negatives of each kind made with these digits."""
         operation = network.operation
         answers = answer_all_pairs(network, digits.images)

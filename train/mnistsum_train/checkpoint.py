@@ -13,7 +13,7 @@ from safetensors.torch import save
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Ensemble, Network, TwoInputNetwork
 from mnistsum_train.recipe import Architecture
 
 METADATA_KEY = "mnistsum"
@@ -25,7 +25,7 @@ FORMAT = 1
 class Checkpoint:
     """A trained network and what is known about it."""
 
-    network: TwoInputNetwork
+    network: Network
     """In evaluation mode, on the CPU."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What the training says of itself: seed, epochs, accuracy on the test set, versions. Plain JSON values."""
@@ -37,11 +37,13 @@ class Checkpoint:
             WorkError: `path` cannot be written.
         """
         network = self.network
-        description = {
+        description: dict[str, Any] = {
             "operation": network.operation.name,
             "architecture": asdict(network.architecture),
             "facts": self.facts,
         }
+        if isinstance(network, Ensemble):
+            description["members"] = len(network.members)
         write_safetensors(path, network.state_dict(), description)
 
     @classmethod
@@ -54,7 +56,13 @@ class Checkpoint:
         tensors, description = read_safetensors(path)
         try:
             operation = OPERATIONS[description["operation"]]
-            network = TwoInputNetwork(operation, Architecture.from_dict(description["architecture"]))
+            architecture = Architecture.from_dict(description["architecture"])
+            members = description.get("members")
+            network: Network = (
+                TwoInputNetwork(operation, architecture)
+                if members is None
+                else Ensemble([TwoInputNetwork(operation, architecture) for _ in range(members)])
+            )
             network.load_state_dict(tensors)
             facts = dict(description["facts"])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:

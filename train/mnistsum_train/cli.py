@@ -62,8 +62,8 @@ def command(
     """
     require_extra("train", "torch", "torchvision", "safetensors", "matplotlib", "tqdm")
     from mnistsum_train.device import choose_device
+    from mnistsum_train.ensemble import run_members
     from mnistsum_train.report import format_report
-    from mnistsum_train.run import run_training
 
     if lr is not None and not isfinite(lr):  # which click's ranges let through
         raise CallError(f"--lr {lr}: expected a number above 0")
@@ -72,8 +72,9 @@ def command(
     recipe = replace(PRESETS[preset].recipe, operation=operation, seed=seed, **changed)
     out = out or Path("runs") / (operation if preset == BASE.name else f"{operation}-{preset}")
     progress = Progress(recipe)
-    report = run_training(
+    report = run_members(
         recipe,
+        PRESETS[preset].members,
         out,
         choose_device(device),
         limit=limit,
@@ -96,10 +97,10 @@ class Progress:
         self._bar: tqdm[Never] | None = None
 
     def start(self, recipe: "Recipe", pictures: int) -> None:
-        """Say what will be done, of the teacher's training first where there is one."""
+        """Say what will be done: for each training, a teacher's and a member's too."""
         self.close()
         self._bar, self._running = None, recipe
-        who = "" if recipe == self._recipe else "the teacher, "
+        who = "" if replace(recipe, seed=self._recipe.seed) == self._recipe else "the teacher, "
         click.echo(
             f"{who}{recipe.operation}: {pictures:,} pictures, {recipe.epochs} epochs, batches of {recipe.batch_size}, "
             f"seed {recipe.seed}",

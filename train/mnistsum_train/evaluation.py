@@ -7,7 +7,7 @@ import torch
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network
 
 CALIBRATION_BINS = 15
 """As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
@@ -50,7 +50,7 @@ class Evaluation:
         return asdict(self)
 
 
-def answer_all_pairs(network: TwoInputNetwork, images: torch.Tensor, batch: int = 500) -> Answers:
+def answer_all_pairs(network: Network, images: torch.Tensor, batch: int = 500) -> Answers:
     """Run every picture with every number in float32, on the network's own device.
 
     The convolutions run once a picture: they do not see the number.

@@ -1,5 +1,8 @@
 """The two-input network: three convolution blocks, flattened, joined with the one-hot number, two heads."""
 
+from collections.abc import Sequence
+from typing import TypeAlias, cast
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -59,9 +62,12 @@ class TwoInputNetwork(nn.Module):
     """A picture and a number in, logits of the digit and of the operation's value out.
 
     Side of the feature maps, flattened: 28 -> 24 -> pool 12 -> 10 -> 8 -> pool 4 -> 4 -> 2, then 2 x 2 x widths[2]
-    features. With `mean`: 28 -> 24 -> pool 12 -> 12 -> 12 -> pool 6 -> 6 -> 4, then the mean of each of the widths[2]
-    maps. MNIST's rim is empty, so the first convolution needs no padding. It is one 5x5, since two 3x3 at that size
+    features. MNIST's rim is empty, so the first convolution needs no padding. It is one 5x5, since two 3x3 at that size
     cost twice as much and gained nothing; in the later blocks two 3x3 are better than one (train/README.md).
+
+    With `mean`, for fewest weights: 28 -> 26 -> 24 -> pool 12 -> 12 -> 12 -> 12 -> pool 6 -> 6 -> 4, then the mean of
+    each of the widths[2] maps. More and narrower layers are then better; the first layer of the first block has 3/4 of
+    its width, that of the second 5/6.
     """
 
     def __init__(self, operation: Operation, architecture: Architecture | None = None) -> None:
@@ -70,12 +76,23 @@ class TwoInputNetwork(nn.Module):
         self.operation = operation
         self.architecture = architecture = architecture or Architecture()
         first, second, third = architecture.widths
-        padding = 1 if architecture.mean else 0
-        self.first_block = PooledConvolution(1, first, 5)
-        self.second_block = nn.Sequential(
-            convolution(first, second, 3, padding=padding),
-            PooledConvolution(second, second, 3, padding=padding),
-        )
+        if architecture.mean:
+            narrow, middle = first * 3 // 4, second * 5 // 6
+            self.first_block: nn.Module = nn.Sequential(
+                convolution(1, narrow, 3),
+                PooledConvolution(narrow, first, 3),
+            )
+            self.second_block = nn.Sequential(
+                convolution(first, middle, 3, padding=1),
+                convolution(middle, second, 3, padding=1),
+                PooledConvolution(second, second, 3, padding=1),
+            )
+        else:
+            self.first_block = PooledConvolution(1, first, 5)
+            self.second_block = nn.Sequential(
+                convolution(first, second, 3),
+                PooledConvolution(second, second, 3),
+            )
         self.third_block = nn.Sequential(
             convolution(second, third, 3, padding=1),
             convolution(third, third, 3),
@@ -87,8 +104,8 @@ class TwoInputNetwork(nn.Module):
         self.dense = nn.Sequential(nn.Linear(features + NUMBERS, architecture.dense), nn.ReLU())
         self.digit_head = nn.Linear(architecture.dense, NUMBERS)
         self.value_head = nn.Linear(architecture.dense, len(operation.classes))
-        second_maps = 9 if architecture.mean else 16
-        self.gate = make_gate(16 * first + second_maps * second + features, architecture.gate)
+        first_maps, second_maps = (9, 4) if architecture.mean else (16, 16)
+        self.gate = make_gate(first_maps * first + second_maps * second + features, architecture.gate)
 
     def features(self, image: torch.Tensor) -> torch.Tensor:
         """What the convolutions see: float [batch, 1, 28, 28] in 0..1 -> float [batch, features + 1].
@@ -110,8 +127,11 @@ class TwoInputNetwork(nn.Module):
         first = self.first_block((image - MEAN) / STD)
         second = self.second_block(first)
         features = self.third_block(second)
-        coarse = F.avg_pool2d(second, 2) if self.architecture.mean else second
-        gate_input = torch.cat([F.avg_pool2d(first, 3).flatten(1), coarse.flatten(1), features], dim=1)
+        if self.architecture.mean:
+            coarse = [F.avg_pool2d(first, 4), F.avg_pool2d(second, 3)]
+        else:
+            coarse = [F.avg_pool2d(first, 3), second]
+        gate_input = torch.cat([maps.flatten(1) for maps in coarse] + [features], dim=1)
         return features, gate_input.detach()
 
     def heads(self, features: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,6 +163,46 @@ class TwoInputNetwork(nn.Module):
     def parameter_count(self) -> int:
         """Trained parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+class Ensemble(nn.Module):
+    """Networks of one shape and different first weights that answer together: the mean of their logits.
+
+    Each has learnt on its own and errs on its own, and stands behind its own gate.
+    """
+
+    def __init__(self, members: Sequence[TwoInputNetwork]) -> None:
+        """Join networks of one operation and one architecture."""
+        super().__init__()
+        self.operation, self.architecture = members[0].operation, members[0].architecture
+        self.members = cast("list[TwoInputNetwork]", nn.ModuleList(members))  # which tells nothing of its entries
+
+    def features(self, image: torch.Tensor) -> torch.Tensor:
+        """See `TwoInputNetwork.features`: float [batch, members x (features + 1)], one member's after the other's."""
+        return torch.cat([member.features(image) for member in self.members], dim=1)
+
+    def heads(self, features: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `TwoInputNetwork.heads`."""
+        parts = features.chunk(len(self.members), dim=1)
+        return mean_logits([member.heads(part, number) for member, part in zip(self.members, parts, strict=True)])
+
+    def forward(self, image: torch.Tensor, number: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `TwoInputNetwork.forward`."""
+        return mean_logits([member(image, number) for member in self.members])
+
+    def parameter_count(self) -> int:
+        """Trained parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+Network: TypeAlias = TwoInputNetwork | Ensemble
+"""What answers: everything but the training itself takes either."""
+
+
+def mean_logits(answers: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean of several networks' digit logits and value logits, each [batch, classes]."""
+    digits, values = zip(*answers, strict=True)
+    return sum(digits[1:], digits[0]) / len(digits), sum(values[1:], values[0]) / len(values)
 
 
 def make_gate(inputs: int, hidden: int) -> nn.Sequential:

@@ -26,7 +26,7 @@ def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
     """PNG: both losses (left) and both error rates (right) over the epochs, training and validation."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     loss, error = figure.subplots(1, 2)
-    epochs = [metrics.epoch for metrics in history]
+    epochs = range(1, len(history) + 1)  # several networks', one after the other
     for head, name, colour in (("digit", "digit", "tab:blue"), ("value", operation.name, "tab:orange")):
         for source, prefix, style in (("training", "", ":"), ("validation", "validation_", "-")):
             losses = [getattr(metrics, f"{prefix}{head}_loss") for metrics in history]

@@ -14,7 +14,7 @@ from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.calibration import Reliability
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Ensemble, Network
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.training import EpochMetrics
 
@@ -24,16 +24,18 @@ class Report:
     """The content of `report.json`."""
 
     recipe: Recipe
+    members: int
+    """Networks of that recipe that answer together; their seeds are `recipe.seed * members` onwards."""
     parameters: int
-    """Trained parameters of the network."""
+    """Trained parameters of all."""
     training_images: int
     training_seconds: float
-    """Wall-clock time of all epochs, their validation and the teacher's epochs included."""
+    """Wall-clock time of all epochs, their validation, the teacher's and all members' epochs included."""
     machine: dict[str, Any]
     """Processor, cores, device and precision: the figures belong to them."""
     versions: dict[str, str]
     validation: EpochMetrics
-    """The last epoch's."""
+    """The last epoch's, of several members the last one's."""
     test: Evaluation
     """All test images x all ten numbers, read once, after training; its calibration errors are of the raw logits."""
     calibration: Calibration
@@ -52,7 +54,7 @@ class Report:
 
 def make_report(
     recipe: Recipe,
-    network: TwoInputNetwork,
+    network: Network,
     device: torch.device,
     training_images: int,
     history: list[EpochMetrics],
@@ -70,6 +72,7 @@ def make_report(
     """
     return Report(
         recipe=recipe,
+        members=len(network.members) if isinstance(network, Ensemble) else 1,
         parameters=network.parameter_count(),
         training_images=training_images,
         training_seconds=round(sum(metrics.seconds for metrics in lessons + history), 1),

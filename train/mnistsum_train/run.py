@@ -15,16 +15,20 @@ from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
 from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import draw_all_negatives
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Network, TwoInputNetwork
 from mnistsum_train.plots import report_pictures
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
 
+CHECKPOINT_FILE, METRICS_FILE = "checkpoint.safetensors", "metrics.jsonl"
+"""What `mnistsum-export` takes; an epoch a line."""
 STATE_FILE = "state.safetensors"
 """What `--resume` goes on from, beside the results in the output folder."""
 TEACHER_STATE_FILE = "teacher.safetensors"
 """The same of the teacher's training, where the recipe has one."""
+
+OnStart = Callable[[Recipe, int], None]
 
 
 def run_training(
@@ -34,7 +38,7 @@ def run_training(
     *,
     limit: int | None = None,
     resume: bool = False,
-    on_start: Callable[[Recipe, int], None] = lambda *_: None,
+    on_start: OnStart = lambda *_: None,
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Report:
@@ -92,6 +96,30 @@ def run_training(
     write_metrics(history, out)
     negatives = draw_all_negatives(training, negatives_per_kind(len(training)), seed=0)
     fit_gate(network, training, negatives, recipe.seed)
+    return judge(network, recipe, out, device, len(training), history, lessons)
+
+
+def judge(
+    network: Network,
+    recipe: Recipe,
+    out: Path,
+    device: torch.device,
+    training_images: int,
+    history: list[EpochMetrics],
+    lessons: list[EpochMetrics],
+) -> Report:
+    """Calibrate on the validation part, evaluate once on the test set, and write checkpoint, report and pictures.
+
+    Args:
+        network: With its gate.
+        recipe: It was trained so.
+        out: The output folder, which exists.
+        device: Where it was trained.
+        training_images: How many pictures it was trained with.
+        history: Its epochs.
+        lessons: Its teacher's.
+    """
+    _, validation = split_validation(load_mnist(train=True))
     calibration = calibrate(answer_all_pairs(network, validation.images), validation.labels, network.operation)
     test = load_mnist(train=False)
     answers = answer_all_pairs(network, test.images)
@@ -99,13 +127,15 @@ def run_training(
         recipe,
         network,
         device,
-        len(training),
+        training_images,
         history,
         lessons,
         evaluate(answers, test.labels, network.operation),
         calibrated=evaluate(with_temperature(answers, calibration), test.labels, network.operation),
         calibration=calibration,
-        reliability_validation=Reliability.of(network, validation, calibration, negatives_per_kind(len(training)) // 3),
+        reliability_validation=Reliability.of(
+            network, validation, calibration, negatives_per_kind(training_images) // 3
+        ),
         reliability_test=Reliability.of(network, test, calibration),
     )
     facts = {
@@ -114,7 +144,7 @@ def run_training(
         "recipe": recipe.to_dict(),
         "versions": report.versions,
     }
-    Checkpoint(network, facts).save(out / "checkpoint.safetensors")
+    Checkpoint(network, facts).save(out / CHECKPOINT_FILE)
     for name, picture in report_pictures(history, answers, test, network.operation).items():
         write_atomically(out / name, picture)
     write_atomically(out / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
@@ -140,7 +170,7 @@ def accuracy(report: Report) -> dict[str, float]:
 
 def write_metrics(history: list[EpochMetrics], out: Path) -> None:
     """Write `metrics.jsonl`, one JSON object a line for each epoch."""
-    write_atomically(out / "metrics.jsonl", "".join(json.dumps(asdict(line)) + "\n" for line in history).encode())
+    write_atomically(out / METRICS_FILE, "".join(json.dumps(asdict(line)) + "\n" for line in history).encode())
 
 
 def make_folder(folder: Path) -> None:

@@ -18,11 +18,12 @@ from mnistsum_runtime.command import run_command
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
+from mnistsum_train.ensemble import run_members
 from mnistsum_train.evaluation import Answers, answer_all_pairs
 from mnistsum_train.plots import mistakes_over_seeds
 from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS
 from mnistsum_train.recipe import Recipe
-from mnistsum_train.run import make_folder, run_training
+from mnistsum_train.run import make_folder
 
 SEEDS = {BASE.name: 5, NANO.name: 2, LARGE.name: 2}
 """From 0. The default gets as many as tell a spread; of the others, two show whether one was luck."""
@@ -30,13 +31,19 @@ FIGURES = ("digit", "value", "both", "agree")
 """Of an evaluation: those that get a mean and a spread."""
 
 
-def train_or_read(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    """The report of a training in `folder`, which is run, or gone on with, unless its finished report is there."""
+def train_or_read(recipe: Recipe, members: int, folder: Path) -> dict[str, Any]:
+    """The report of a training in `folder`, which is run, or gone on with, unless its finished report is there.
+
+    Args:
+        recipe: How it is trained.
+        members: How many networks so.
+        folder: For it alone.
+    """
     report = folder / "report.json"
     finished = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
-    if finished is None or finished["recipe"] != recipe.to_dict():
+    if finished is None or (finished["recipe"], finished.get("members")) != (recipe.to_dict(), members):
         click.echo(f"training {folder}", err=True)
-        run_training(recipe, folder, torch.device("cpu"), resume=finished is None)
+        run_members(recipe, members, folder, torch.device("cpu"), resume=finished is None)
         finished = json.loads(report.read_text(encoding="utf-8"))
     result: dict[str, Any] = finished
     return result
@@ -56,6 +63,7 @@ def summarise(reports: list[dict[str, Any]]) -> dict[str, Any]:
     columns = {name: [row[name] for row in each] for name in FIGURES}
     return {
         "recipe": {name: value for name, value in reports[0]["recipe"].items() if name != "seed"},
+        "members": reports[0]["members"],
         "parameters": reports[0]["parameters"],
         "machine": reports[0]["machine"],
         "seeds": each,
@@ -93,8 +101,11 @@ def command(runs: Path, out: Path, presets: tuple[str, ...]) -> None:
     record = {}
     folders = {name: [runs / f"{name}-{seed}" for seed in range(SEEDS[name])] for name in presets}
     for name, places in folders.items():
-        recipe = PRESETS[name].recipe
-        reports = [train_or_read(replace(recipe, seed=seed), folder) for seed, folder in enumerate(places)]
+        preset = PRESETS[name]
+        reports = [
+            train_or_read(replace(preset.recipe, seed=seed), preset.members, folder)
+            for seed, folder in enumerate(places)
+        ]
         record[name] = summarise(reports)
         write_atomically(out / "seeds.json", (json.dumps(record, indent=2) + "\n").encode())
         mean, seeds = record[name]["mean"], record[name]["seeds"]
