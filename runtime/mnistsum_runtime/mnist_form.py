@@ -45,6 +45,9 @@ _WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(6
 _BORDER = np.flatnonzero(np.pad(np.zeros((IMAGE_SIZE - 2, IMAGE_SIZE - 2)), 1, constant_values=1))
 """Indices of a flattened 28x28 picture's outermost pixels."""
 _MIDDLE = IMAGE_SIZE // 2 + 0.5
+_TIE = 1e-3
+"""Symmetric digits have their centre on the edge of two pixels: not rounding errors decide between these."""
+_CENTRES = np.arange(IMAGE_SIZE) + 0.5
 
 
 def intensity(grey: Grey) -> Ink:
@@ -60,8 +63,12 @@ def has_dark_ground(field: Ink) -> bool:
 
 def ink_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """The smallest box around a mask's true pixels: top, bottom, left, right, the ends exclusive."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return (*span(np.logical_or.reduce(mask, axis=1)), *span(np.logical_or.reduce(mask, axis=0)))
+
+
+def span(line: NDArray[np.bool_]) -> tuple[int, int]:
+    """From the first true entry of a row to after its last; there is one."""
+    return int(line.argmax()), len(line) - int(line[::-1].argmax())
 
 
 def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
@@ -83,7 +90,10 @@ def bring_near_mnist(ink: Ink) -> tuple[Ink, float, float]:
     if abs(change) < 0.1 * scale:
         change = 0.0
     else:
-        changed = change_width(np.pad(ink, int(abs(change)) + 2), change)
+        margin = int(abs(change)) + 2
+        room = np.zeros((ink.shape[0] + 2 * margin, ink.shape[1] + 2 * margin), np.float32)
+        room[margin:-margin, margin:-margin] = ink
+        changed = change_width(room, change)
         # A blot has no strokes to thin: it is left whole.
         ink, change = (changed, change) if changed.sum() > 0.5 * ink.sum() else (ink, 0.0)
     # Of dust and hair, averaging leaves nothing at full ink.
@@ -121,10 +131,9 @@ def area_weights(source: int, target: int) -> Ink:
 
 def centre_of_mass(ink: Ink) -> tuple[float, float]:
     """Row and column of the ink's centre of mass, in pixels from the top left corner (a pixel's own centre: 0.5)."""
-    total = float(ink.sum())
-    row = float(ink.sum(axis=1) @ (np.arange(ink.shape[0]) + 0.5)) / total
-    column = float(ink.sum(axis=0) @ (np.arange(ink.shape[1]) + 0.5)) / total
-    return row, column
+    rows, columns = np.add.reduce(ink, 1), np.add.reduce(ink, 0)
+    total = float(np.add.reduce(rows))
+    return float(rows @ _CENTRES[: len(rows)]) / total, float(columns @ _CENTRES[: len(columns)]) / total
 
 
 def place_by_mass(ink: Ink) -> Ink:
@@ -134,8 +143,8 @@ def place_by_mass(ink: Ink) -> Ink:
     """
     height, width = ink.shape
     row, column = centre_of_mass(ink)
-    top = min(max(round(_MIDDLE - row), 0), IMAGE_SIZE - height)
-    left = min(max(round(_MIDDLE - column), 0), IMAGE_SIZE - width)
+    top = min(max(round(_MIDDLE - row - _TIE), 0), IMAGE_SIZE - height)
+    left = min(max(round(_MIDDLE - column - _TIE), 0), IMAGE_SIZE - width)
     field = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.float32)
     field[top : top + height, left : left + width] = ink
     return field

@@ -37,6 +37,13 @@ MARGIN = 3
 """Pixels of that copy that are taken off the sheet all around: the shadow and the thickness of its edge."""
 
 
+_ANGLES = np.radians(np.arange(0, 90, 3))
+_AXES = np.concatenate(
+    (np.stack((np.cos(_ANGLES), np.sin(_ANGLES)), axis=1), np.stack((-np.sin(_ANGLES), np.cos(_ANGLES)), axis=1))
+).astype(np.float32)
+"""Both axes of a rectangle that is turned by each angle: [2 x 30, (column, row)]."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Sheet:
     """The part of a picture that is looked at."""
@@ -130,15 +137,21 @@ def has_sharp_outline(levels: Levels, sheet: Mask, step: float) -> bool:
 
 def is_note(sheet: Mask) -> bool:
     """Whether an outline fills the smallest rectangle around it, however that is turned, and is not long and narrow."""
-    rows = np.flatnonzero(sheet.any(axis=1))
-    columns = np.concatenate((sheet[rows].argmax(axis=1), sheet.shape[1] - 1 - sheet[rows, ::-1].argmax(axis=1)))
-    rows = np.concatenate((rows, rows))
-    angles = np.radians(np.arange(0, 90, 3))[:, None]
-    across = np.ptp(columns * np.cos(angles) + rows * np.sin(angles), axis=1) + 1
-    down = np.ptp(rows * np.cos(angles) - columns * np.sin(angles), axis=1) + 1
+    narrow, long = smallest_rectangle(sheet)
+    return bool(np.count_nonzero(sheet) > NOTE_FILLED * narrow * long and narrow > NOTE_NARROWEST * long)
+
+
+def smallest_rectangle(mask: Mask) -> tuple[float, float]:
+    """The shorter and the longer side of the smallest rectangle around a mask, turned in steps of 3 degrees."""
+    rows = np.flatnonzero(np.logical_or.reduce(mask, axis=1))
+    occupied = mask[rows]
+    first, last = occupied.argmax(axis=1), mask.shape[1] - 1 - occupied[:, ::-1].argmax(axis=1)
+    ends = np.stack((np.concatenate((first, last)), np.concatenate((rows, rows)))).astype(np.float32)
+    turned = _AXES @ ends
+    across, down = (np.maximum.reduce(turned, 1) - np.minimum.reduce(turned, 1) + 1).reshape(2, -1)
     best = int((across * down).argmin())
     narrow, long = sorted((float(across[best]), float(down[best])))
-    return bool(np.count_nonzero(sheet) > NOTE_FILLED * narrow * long and narrow > NOTE_NARROWEST * long)
+    return narrow, long
 
 
 def _between_ends(mask: Mask) -> Mask:

@@ -18,9 +18,13 @@ def stroke_width(ink: Ink) -> float:
     A stroke of width w and length l has the area w l and the perimeter 2 l + 2 w; w follows from both. The perimeter is
     Cauchy's and Crofton's: pi / 4 times the ink's total variation along rows and columns.
     """
-    area = float(ink.sum())
-    edges = ink[0].sum() + ink[-1].sum() + ink[:, 0].sum() + ink[:, -1].sum()  # nothing is beyond
-    variation = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum() + edges)
+    height, width = ink.shape
+    padded = np.zeros((height + 2, width + 2), np.float32)  # nothing is beyond
+    padded[1:-1, 1:-1] = ink
+    flat = padded.ravel()
+    down, across = flat[width + 2 :] - flat[: -width - 2], flat[1:] - flat[:-1]
+    area = float(np.add.reduce(flat))
+    variation = float(np.add.reduce(np.abs(down)) + np.add.reduce(np.abs(across)))
     half = np.pi / 8 * variation  # l + w
     # w l = area, l + w = half: the smaller root; a disc, which has no two roots, is as wide as long.
     return float(half / 2 - max(0.0, half * half / 4 - area) ** 0.5)
@@ -43,9 +47,11 @@ def change_width(ink: Ink, amount: float) -> Ink:
 
 
 def _dilate(ink: Ink, corners: bool) -> Ink:
-    padded = np.pad(ink, 1, mode="edge")
-    rows = np.maximum(np.maximum(padded[:-2], padded[2:]), padded[1:-1])
-    if corners:
-        return np.maximum(np.maximum(rows[:, :-2], rows[:, 2:]), rows[:, 1:-1])
-    columns = np.maximum(padded[1:-1, :-2], padded[1:-1, 2:])
-    return np.maximum(rows[:, 1:-1], columns)
+    down = ink.copy()
+    np.maximum(down[1:], ink[:-1], out=down[1:])
+    np.maximum(down[:-1], ink[1:], out=down[:-1])
+    beside = down if corners else ink
+    around = down.copy()
+    np.maximum(around[:, 1:], beside[:, :-1], out=around[:, 1:])
+    np.maximum(around[:, :-1], beside[:, 1:], out=around[:, :-1])
+    return around
