@@ -88,9 +88,9 @@ def measure_processes(model: str, picture: Path, effort: Effort) -> Iterator[Fig
     run = "from mnistsum_runtime.run import main; main()"  # what the script `mnistsum-run` does
     options = [] if model == shipped_model() else ["--model", model]
     commands = {
-        "python": [sys.executable, "-c", "pass"],
-        "import onnxruntime": [sys.executable, "-c", "import onnxruntime"],
-        "mnistsum-run": [sys.executable, "-c", run, str(picture), "4", *options],
+        "python": [sys.executable, "-P", "-c", "pass"],
+        "import onnxruntime": [sys.executable, "-P", "-c", "import onnxruntime"],
+        "mnistsum-run": [sys.executable, "-P", "-c", run, str(picture), "4", *options],
     }
     starts = dict(zip(commands, start_alternating(list(commands.values()), effort.starts), strict=True))
     for name, each in starts.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import model_option, operation_option, run_command
+from mnistsum_runtime.command import MOST_THREADS, model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ FORMAT = 1
 @operation_option
 @click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_THREADS),
     multiple=True,
     metavar="N",
     help="Measure throughput with N threads; may be given again.  [default: 1, and all cores]",
@@ -81,10 +82,13 @@ def read_earlier(path: Path) -> Earlier:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise CallError(f"--compare {path}: format {found['format']}, this mnistsum-bench reads {FORMAT}")
-        return {(figure["group"], figure["name"]): float(figure["value"]) for figure in found["figures"]}
+        earlier = {(figure["group"], figure["name"]): float(figure["value"]) for figure in found["figures"]}
+        if not all(map(isfinite, earlier.values())):
+            raise ValueError
+        return earlier
     except OSError as error:
         raise CallError(f"--compare {path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         if isinstance(error, CallError):
             raise
         raise CallError(f"--compare {path}: not the output of mnistsum-bench --json") from error

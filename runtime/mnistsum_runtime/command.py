@@ -9,6 +9,9 @@ from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.rim import exit_code, leave_quickly, start_quickly
 
+MOST_THREADS = 256
+"""More than any device of this kind has cores; of some thousands, onnxruntime does not come back."""
+
 model_option = click.option(
     "--model",
     metavar="FILE",
@@ -23,7 +26,7 @@ operation_option = click.option(
 """`--operation`, the same."""
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_THREADS),
     default=1,
     show_default=True,
     metavar="N",

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from re import fullmatch
 from typing import Any
 
 PACKAGES = ("mnistsum", "onnxruntime", "numpy", "Pillow", "click")
@@ -98,7 +99,11 @@ def _board(cpuinfo: str) -> str:
 def arm_parts(cpuinfo: str) -> frozenset[int]:
     """Arm's own part numbers in the text of /proc/cpuinfo, for example 0xd08 (Cortex-A72)."""
     makers, parts = _field(cpuinfo, "CPU implementer"), _field(cpuinfo, "CPU part")
-    return frozenset(int(part, 16) for maker, part in zip(makers, parts, strict=False) if maker == "0x41")
+    return frozenset(
+        int(part, 16)
+        for maker, part in zip(makers, parts, strict=False)
+        if maker == "0x41" and fullmatch("0x[0-9a-fA-F]+", part)
+    )
 
 
 def _cores() -> int:

@@ -24,6 +24,8 @@ _OLDEST_GLIBC = (2, 27)
 _WANTED_GLIBC = (2, 28)
 _OLDEST = {"onnxruntime": (1, 15), "numpy": (1, 26), "Pillow": (10, 1), "click": (8, 1)}
 """The bounds of pyproject.toml; a test compares them."""
+_FOR_NUMPY_2 = (1, 19)
+"""The first onnxruntime that works with numpy 2."""
 _LITTLE_MEMORY = 300_000_000
 _PATIENCE = 120
 """Seconds for the child: a Pi under emulation takes ten."""
@@ -153,7 +155,9 @@ def check_packages(versions: dict[str, str | None], device: Device) -> Iterator[
     """Installed versions against what mnistsum needs and what is known to be bad."""
     for package, version in versions.items():
         name = f"{package} installed"
-        if version is None:
+        if version is None and package == "onnxruntime" and device.bits == 32:
+            yield Check(name, "no", "problem", "there is no wheel of it for a 32-bit system")
+        elif version is None:
             yield Check(name, "no", "problem", f"pip install {package}, in the environment of {sys.executable}")
         elif package in _OLDEST and _numbers(version) < _OLDEST[package]:
             oldest = ".".join(map(str, _OLDEST[package]))
@@ -162,6 +166,10 @@ def check_packages(versions: dict[str, str | None], device: Device) -> Iterator[
             known = "dies of an illegal instruction on the Cortex-A72 of a Raspberry Pi 4 (onnxruntime issue 23957): "
             verdict: Verdict = "problem" if CORTEX_A72 in device.arm_parts else "warning"
             yield Check(name, version, verdict, known + _ANOTHER_ONNXRUNTIME)
+        elif (
+            package == "onnxruntime" and _numbers(version) < _FOR_NUMPY_2 and _numbers(versions["numpy"] or "") >= (2,)
+        ):
+            yield Check(name, version, "problem", "before 1.19 it was built for numpy 1: pip install 'numpy<2'")
         else:
             yield Check(name, version)
 
@@ -207,7 +215,7 @@ def try_model(model: str | None, operation: str | None = None, child: str = _CHI
     """
     try:
         result = subprocess.run(  # noqa: S603  (this Python, a program from here, no shell)
-            [sys.executable, "-c", child, json.dumps([model, operation])],
+            [sys.executable, "-P", "-c", child, json.dumps([model, operation])],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -229,7 +237,7 @@ def _reached(output: str) -> dict[str, str]:
             said: Any = json.loads(line)
         except ValueError:
             continue
-        if isinstance(said, list) and len(said) == 2 and said[0] in STAGES:
+        if isinstance(said, list) and len(said) == 2 and isinstance(said[0], str) and said[0] in STAGES:
             found[said[0]] = str(said[1])
     return found
 

@@ -101,9 +101,14 @@ def open_model(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool
         ModelError: The file is missing, empty, damaged, or does not carry the contract of `contract`.
     """
     path = os.fspath(path)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise ModelError(f"model {path}: not a regular file")  # a pipe would be waited for, and read only once
     try:
+        path.encode()
         with open(path, "rb") as file:
             empty = not file.read(1)
+    except UnicodeEncodeError as error:
+        raise ModelError(f"model {path}: its name is not UTF-8, which onnxruntime needs: rename it") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ModelError(f"model {path}: cannot be read: {reason}") from error

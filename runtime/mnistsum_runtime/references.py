@@ -21,11 +21,15 @@ from mnistsum_runtime.contract import FP32, IMAGE_SIZE, INT8, NUMBERS
 from mnistsum_runtime.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mnistsum_runtime.model import Model
 
 FORMAT = 1
+MAX_BYTES = 16_000_000
+"""Of the file, and of all that is in it unpacked: hundreds of times what `mnistsum-export` writes."""
 _ENDING = ".references.npz"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REMEDY = "export the model again with mnistsum-export, which writes both files"
@@ -113,11 +117,22 @@ class References:
         Raises:
             ValueError: Something in it is not as it must be. Other errors of numpy and zipfile pass as they are.
         """
-        with np.load(BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        if not content.startswith(b"PK"):  # numpy would take it for a pickle, and advise to allow that
+            raise ValueError("not an .npz file")
+        with np.load(BytesIO(content), allow_pickle=False) as arrays:
+            unpacked = sum(member.file_size for member in arrays.zip.infolist())
+            if unpacked > MAX_BYTES:
+                raise ValueError(f"{unpacked:,} bytes unpacked, at most {MAX_BYTES:,} are read")
+            return cls._from_arrays(arrays)
+
+    @classmethod
+    def _from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> References:
         header = json.loads(arrays["header"].tobytes())
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']}, expected {FORMAT}")
+        names = header["samples"]
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise ValueError("the names of its sample pictures are not a list of texts")
         references = cls(
             model_sha256=str(header["model_sha256"]),
             precision=str(header["precision"]),
@@ -132,7 +147,7 @@ class References:
             fp32_labels=arrays["fp32_labels"],
             samples=tuple(
                 Sample(name, arrays[f"sample_{index}"].tobytes(), arrays[f"ink_{index}"])
-                for index, name in enumerate(header["samples"])
+                for index, name in enumerate(names)
             ),
         )
         references.check()
@@ -177,7 +192,7 @@ def read_references(model: Model) -> References:
     """
     path = references_path(model.path)
     try:
-        content = path.read_bytes()
+        content = _read(path)
     except FileNotFoundError as error:
         raise ModelError(f"no references at {path}: {_REMEDY}") from error
     except OSError as error:
@@ -200,6 +215,14 @@ def read_references(model: Model) -> References:
         found_classes = references.value_logits.shape[1]
         raise ModelError(f"references {path}: {found_classes} classes, the model has {classes}: {_REMEDY}")
     return references
+
+
+def _read(path: Path) -> bytes:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ModelError(f"references {path}: not a regular file")
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"references {path}: more than {MAX_BYTES // 1_000_000} MB, the most that is read")
+    return path.read_bytes()
 
 
 def _entry(kind: Any, name: str) -> Any:

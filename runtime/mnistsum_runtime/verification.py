@@ -63,7 +63,7 @@ class Preparation:
             "pictures": [
                 {
                     "name": sample.name,
-                    "largest_difference": sample.largest_difference,
+                    "largest_difference": _finite(sample.largest_difference),
                     "error": sample.error,
                     "passed": sample.passed,
                 }
@@ -120,8 +120,7 @@ class Inference:
             "outputs": [
                 {
                     "name": output.name,
-                    # JSON has no NaN
-                    "largest_difference": output.largest_difference if np.isfinite(output.largest_difference) else None,
+                    "largest_difference": _finite(output.largest_difference),
                     "labels_compared": output.labels_compared,
                     "labels_equal": output.labels_equal,
                     "labels_as_fp32": output.labels_as_fp32,
@@ -136,6 +135,11 @@ class Inference:
         which = "real digits" if self.precision == INT8 else "all"
         header = f"inference {_word(self)}: {self.pairs} references, tolerance {self.tolerance:g}, labels of {which}"
         return "\n".join([header, *map(str, self.outputs)])
+
+
+def _finite(difference: float | None) -> float | None:
+    """A difference for JSON, which has no NaN."""
+    return difference if difference is not None and np.isfinite(difference) else None
 
 
 def _word(result: Preparation | Inference) -> str:

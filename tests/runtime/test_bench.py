@@ -119,6 +119,9 @@ def test_comparison_shows_ratios(model_file: Path, tmp_path: Path) -> None:
         ("[1]", "not the output"),
         ('{"format": 1}', "not the output"),
         ('{"format": 1, "figures": [{"group": "a", "name": "b", "value": "fast"}]}', "not the output"),
+        ('{"format": 1, "figures": [{"group": "a", "name": "b", "value": 1%s}]}' % ("0" * 400), "not the output"),
+        ('{"format": 1, "figures": [{"group": "a", "name": "b", "value": NaN}]}', "not the output"),
+        ("[" * 100_000, "not the output"),
         ('{"format": 9}', "format 9"),
     ],
 )

@@ -82,6 +82,7 @@ def test_a_bad_device_is_told_with_what_to_do(change: dict[str, object], name: s
         ("onnxruntime", "1.21.0", "problem", "issue 23957"),
         ("onnxruntime", "1.14.1", "problem", "1.15 or later"),
         ("onnxruntime", None, "problem", "pip install onnxruntime"),
+        ("onnxruntime", "1.18.1", "problem", "pip install 'numpy<2'"),
         ("numpy", "1.25.2", "problem", "1.26 or later"),
         ("Pillow", None, "problem", "pip install Pillow"),
     ],
@@ -110,6 +111,7 @@ def test_arm_cores_are_read_from_cpuinfo() -> None:
     core = "processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\n\n"
     assert arm_parts(core * 4) == {CORTEX_A72}
     assert arm_parts(core.replace("0x41", "0x61")) == frozenset()
+    assert arm_parts(core.replace("0xd08", "unknown")) == frozenset()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no signals")
@@ -126,6 +128,25 @@ def test_an_illegal_instruction_becomes_a_sentence(stage: str) -> None:
     assert (bad.name, bad.verdict) == (STAGES[stage], "problem")
     assert "an illegal instruction (SIGILL)" in bad.found
     assert "install another version" in (bad.advice or "")
+
+
+def test_what_a_library_prints_is_passed_over() -> None:
+    child = f"print('[[1], [2]]')\nprint('[1]')\n{SAYS}say('numpy')"
+    assert list(try_model(None, child=child).reached) == ["numpy"]
+
+
+def test_nothing_is_imported_from_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_file: Path
+) -> None:
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "numpy.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    assert try_model(str(model_file)).error is None
+
+
+def test_a_32_bit_system_is_not_told_to_install_onnxruntime() -> None:
+    (found,) = not_ok(list(check_packages(VERSIONS | {"onnxruntime": None}, replace(PI_4, bits=32))))
+    assert found.advice == "there is no wheel of it for a 32-bit system"
 
 
 def test_a_child_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,10 @@ def test_json_is_one_object_with_the_documented_fields(model_path: Path) -> None
 
 def test_not_a_number_is_null_in_json(model_path: Path, references: References) -> None:
     logits = np.full_like(references.digit_logits, np.nan)
-    references_path(model_path).write_bytes(replace(references, digit_logits=logits).to_bytes())
+    first, *others = references.samples
+    samples = (replace(first, ink=np.full_like(first.ink, np.inf)), *others)
+    forged = replace(references, digit_logits=logits, samples=samples)
+    references_path(model_path).write_bytes(forged.to_bytes())
     called = call(command, "--model", model_path, "--json")
     assert called.code == 1
 
@@ -191,6 +194,13 @@ def test_not_a_number_is_null_in_json(model_path: Path, references: References) 
 
     record = json.loads(called.out, parse_constant=refuse)
     assert record["inference"]["outputs"][0]["largest_difference"] is None
+    assert record["preparation"]["pictures"][0]["largest_difference"] is None
+
+
+def test_more_threads_than_onnxruntime_takes_are_a_wrong_call(model_path: Path) -> None:
+    called = call(command, "--model", model_path, "--threads", "5000")
+    assert called.code == 2
+    assert "1<=x<=256" in called.err
 
 
 @pytest.mark.parametrize("what", ["model", "references"])

@@ -1,15 +1,17 @@
 """The references' file: deterministic, without pickles, and refused unless it is whole and of this very model."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 
+from mnistsum_runtime import references
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.model import open_model
 from mnistsum_runtime.operations import PRODUCT
@@ -148,6 +150,40 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "float64 logits": lambda content: change(content, "digit_logits", np.zeros((120, 10))),
     "a small array": lambda content: change(content, "ink_0", np.zeros((20, 20), np.float32)),
 }
+
+
+def test_references_are_read_within_limits(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ZipFile(references_path(model_path), "a", ZIP_DEFLATED) as archive:
+        archive.writestr("more.npy", bytes(references.MAX_BYTES))
+    assert "bytes unpacked, at most" in refusal(model_path)
+    monkeypatch.setattr(references, "MAX_BYTES", 1000)
+    assert "the most that is read" in refusal(model_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_is_not_waited_for(model_path: Path) -> None:
+    references_path(model_path).unlink()
+    os.mkfifo(references_path(model_path))
+    assert "not a regular file" in refusal(model_path)
+    model_path.unlink()
+    os.mkfifo(model_path)
+    with pytest.raises(ModelError, match="not a regular file"):
+        open_model(model_path)
+
+
+@pytest.mark.parametrize("names", [None, "ab", [None], [{}]])
+def test_names_of_samples_are_texts(model_path: Path, names: object) -> None:
+    with np.load(references_path(model_path)) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays["header"].tobytes()) | {"samples": names}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(references_path(model_path), **arrays)
+    assert "not a list of texts" in refusal(model_path)
+
+
+def test_nobody_is_advised_to_allow_pickles(model_path: Path) -> None:
+    references_path(model_path).write_bytes(b"no archive")
+    assert "not an .npz file" in refusal(model_path)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
