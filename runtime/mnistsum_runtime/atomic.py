@@ -49,14 +49,13 @@ def write_together(contents: dict[Path, bytes]) -> None:
 
 def _take_places(ready: dict[Path, Path]) -> None:
     """Rename every file to its place; if one cannot be, or on Ctrl-C, the old ones are put back."""
-    # Of one file alone there is nothing to put back.
-    old = {path: path.read_bytes() for path in ready.values() if len(ready) > 1 and path.exists()}
+    old = {path: path.read_bytes() for path in ready.values() if path.exists()}
     try:
         for beside, path in ready.items():
             beside.replace(path)
     except BaseException:
         for beside, path in ready.items():
-            if beside.exists() or len(ready) == 1:  # it has not taken its place, or nothing is missing
+            if beside.exists():  # it has not taken its place
                 continue
             if path in old:
                 write_atomically(path, old[path])

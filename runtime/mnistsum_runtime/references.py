@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_BYTES = 16_000_000
-"""Of the file, and of all that is in it unpacked: hundreds of times what `mnistsum-export` writes."""
+"""Of the file, and of all that is in it unpacked: sixty times what `mnistsum-export` writes."""
 _ENDING = ".references.npz"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _REMEDY = "export the model again with mnistsum-export, which writes both files"
