@@ -26,12 +26,12 @@ train: .venv/.installed  ## Train into runs/sum (interrupted: again with --resum
 	$(DEV)/mnistsum-train
 
 seeds: .venv/.installed  ## Train base from five seeds, nano and large from two; mean, spread, the sheet of errors
-	$(DEV)/python -m mnistsum_train.seeds --out runs/seeds
+	$(DEV)/python -m mnistsum_train.studies.seeds --out runs/seeds
 	cp runs/seeds/seeds.json runs/seeds/mistakes_over_seeds.png artifacts/
 	$(MAKE) tables
 
 race: .venv/.installed  ## Seconds to 99.0 %, beside PyTorch's own MNIST example; let nothing else run
-	$(DEV)/python -m mnistsum_train.race --out runs/race
+	$(DEV)/python -m mnistsum_train.studies.race --out runs/race
 	cp runs/race/race.json runs/race/race.png artifacts/
 	$(MAKE) tables
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnistsum_export.sample_pictures import BLUE_INK, BOARD, CHALK, CREAM, INK, PAPER, draw, encode
+from mnistsum_export.network.sample_pictures import BLUE_INK, BOARD, CHALK, CREAM, INK, PAPER, draw, encode
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_train.data import load_mnist
 

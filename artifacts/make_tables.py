@@ -163,7 +163,7 @@ def _epochs(entry: dict[str, Any]) -> str:
 
 
 def seeds_table() -> str:
-    """Mean and spread over seeds, as `python -m mnistsum_train.seeds` wrote them."""
+    """Mean and spread over seeds, as `python -m mnistsum_train.studies.seeds` wrote them."""
     rows = [["", "seeds", "parameters", "digit", "sum", "both right", "heads agree", "each seed's both right"]]
     for name, size in _load("seeds.json").items():
         figures = [
@@ -176,7 +176,7 @@ def seeds_table() -> str:
 
 
 def race_table() -> str:
-    """Seconds of training until the target, as `python -m mnistsum_train.race` wrote them."""
+    """Seconds of training until the target, as `python -m mnistsum_train.studies.race` wrote them."""
     race = _load("race.json")
     rows = [["", "judged by", "parameters", "epochs", f"seconds to {race['target']:.1%}", "right then"]]
     for runner in (race["ours"], race["example"]):

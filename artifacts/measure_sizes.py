@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.bench import Effort, measure_warm
+from mnistsum_runtime.measure.bench import Effort, measure_warm
 from mnistsum_runtime.model import model_name
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.predictor import Predictor

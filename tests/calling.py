@@ -8,7 +8,7 @@ from unittest import mock
 
 import click
 
-from mnistsum_runtime.command import exit_code_of
+from mnistsum_runtime.commands.options import exit_code_of
 
 
 @dataclass(frozen=True)

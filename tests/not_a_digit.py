@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mnistsum_runtime import PictureError, Predictor
 from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.picture import SUFFIXES
+from mnistsum_runtime.preparation.picture import SUFFIXES
 from mnistsum_train.data import load_mnist
 from mnistsum_train.negatives import KINDS, draw_negatives
 from photo_set import NOTHING, SEED, nothing_there, photos

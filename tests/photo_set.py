@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from mnistsum_runtime import PictureError, Predictor, prepare, read_picture
 from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.components import label
+from mnistsum_runtime.preparation.components import label
 from mnistsum_train.data import load_mnist, split_validation
 
 SEED = 20

@@ -10,9 +10,9 @@ from PIL import Image
 
 from mnistsum_runtime.contract import FP32
 from mnistsum_runtime.model import Model, open_model
-from mnistsum_runtime.picture import read_picture
-from mnistsum_runtime.preparation import prepare
-from mnistsum_runtime.references import References, Sample, references_path
+from mnistsum_runtime.preparation.picture import read_picture
+from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.proof.references import References, Sample, references_path
 from tiny_model import drawn_digit, make_tiny_model
 
 

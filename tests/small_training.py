@@ -11,7 +11,7 @@ import torch
 
 import mnistsum_train.run
 from calling import Called, call
-from mnistsum_runtime.command import run_command
+from mnistsum_runtime.commands.options import run_command
 from mnistsum_train.cli import command
 from mnistsum_train.data import Part, load_mnist
 

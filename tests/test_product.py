@@ -7,8 +7,8 @@ import pytest
 
 from calling import call
 from mnistsum_export.cli import command as export
-from mnistsum_runtime.run_cli import command as run
-from mnistsum_runtime.verify_cli import command as verify
+from mnistsum_runtime.commands.run_options import command as run
+from mnistsum_runtime.commands.verify import command as verify
 from small_training import OPTIONS, call_small_training
 
 SEVEN = Path(__file__).parents[1] / "artifacts" / "samples" / "seven-mnist.png"

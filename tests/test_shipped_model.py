@@ -12,16 +12,17 @@ from onnx import numpy_helper
 
 from calling import call
 from clean_scans import measure
-from mnistsum_export.export import export
-from mnistsum_export.parity import measure_parity, torch_logits
-from mnistsum_export.probes import make_probes
-from mnistsum_runtime import contract, verification
+from mnistsum_export.network.export import export
+from mnistsum_export.network.probes import make_probes
+from mnistsum_export.proof.parity import measure_parity, torch_logits
+from mnistsum_runtime import contract
+from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.model import open_model, shipped_model
 from mnistsum_runtime.operations import OPERATIONS
-from mnistsum_runtime.preparation import prepare
-from mnistsum_runtime.references import read_references
-from mnistsum_runtime.verification import verify_inference, verify_preparation
-from mnistsum_runtime.verify_cli import command as verify
+from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.proof import verification
+from mnistsum_runtime.proof.references import read_references
+from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
 from mnistsum_train.checkpoint import Checkpoint, tensor_hash
 from mnistsum_train.data import load_mnist
 from mnistsum_train.evaluation import answer_all_pairs, evaluate

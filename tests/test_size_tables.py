@@ -8,7 +8,7 @@ import pytest
 
 import make_tables
 import measure_sizes
-from mnistsum_runtime.bench import Effort
+from mnistsum_runtime.measure.bench import Effort
 from mnistsum_runtime.operations import OPERATIONS, SUM
 from tiny_model import make_tiny_model
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import require_extra, run_command
+from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import CallError
 
 if TYPE_CHECKING:
-    from mnistsum_export.export import Export
-    from mnistsum_export.export_int8 import Int8Export
+    from mnistsum_export.network.export import Export
+    from mnistsum_export.network.export_int8 import Int8Export
 
 SHIPPED_CHECKPOINT = Path(__file__).parents[2] / "artifacts" / "sum" / "checkpoint.safetensors"
 """There in a checkout, and only there."""
@@ -76,8 +76,8 @@ def command(
     References for mnistsum-verify are written beside the file, FILE.references.npz.
     """
     require_extra("export", "torch", "torchvision", "safetensors", "onnx", "onnxruntime")
-    from mnistsum_export.export import export
-    from mnistsum_export.export_int8 import export_int8
+    from mnistsum_export.network.export import export
+    from mnistsum_export.network.export_int8 import export_int8
 
     if precision == INT8 and not tolerance is samples is None:
         raise CallError(

@@ -23,10 +23,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from mnistsum_runtime.errors import CallError, MnistsumError, ModelError, PictureError, WorkError
-    from mnistsum_runtime.picture import read_picture
     from mnistsum_runtime.prediction import Prediction
     from mnistsum_runtime.predictor import Predictor
-    from mnistsum_runtime.preparation import prepare
+    from mnistsum_runtime.preparation.picture import read_picture
+    from mnistsum_runtime.preparation.prepare import prepare
 
 _HOME = {
     "CallError": "errors",
@@ -36,8 +36,8 @@ _HOME = {
     "Prediction": "prediction",
     "Predictor": "predictor",
     "WorkError": "errors",
-    "prepare": "preparation",
-    "read_picture": "picture",
+    "prepare": "preparation.prepare",
+    "read_picture": "preparation.picture",
 }
 """The module of each public name: imported at its first use, so that the trainer does not load onnxruntime."""
 

@@ -13,18 +13,18 @@ import numpy as np
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError, PictureError
 from mnistsum_runtime.model import Model, open_named_model
-from mnistsum_runtime.picture import read_picture
 from mnistsum_runtime.prediction import Prediction
-from mnistsum_runtime.preparation import prepare_picture
+from mnistsum_runtime.preparation.picture import read_picture
+from mnistsum_runtime.preparation.prepare import prepare_picture
 from mnistsum_runtime.reliability import reason_for_doubt, reason_in_preparation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mnistsum_runtime.mnist_form import Ink
     from mnistsum_runtime.operations import Operation
-    from mnistsum_runtime.picture import Grey, Source
-    from mnistsum_runtime.prepared import PreparedPicture
+    from mnistsum_runtime.preparation.mnist_form import Ink
+    from mnistsum_runtime.preparation.picture import Grey, Source
+    from mnistsum_runtime.preparation.prepared import PreparedPicture
 
 BATCH_SIZE = 64
 """Pictures of `predict_many` that go through the network at once; more costs memory and gains nothing."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mnistsum_runtime.prepared import PreparedPicture
+    from mnistsum_runtime.preparation.prepared import PreparedPicture
 
 TWO_CANDIDATES = 0.6
 """Share of the probability on the two best digits from which the doubt is between these two; of no digit at all, the

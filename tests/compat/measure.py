@@ -65,8 +65,8 @@ def install_package(folder: Path) -> Path:
 
 def export_all(checkpoint: Path, folder: Path) -> list[dict[str, Any]]:
     """What mnistsum-export says of one file for each opset that it supports."""
-    from mnistsum_export.export import export
-    from mnistsum_export.opsets import supported_opsets
+    from mnistsum_export.network.export import export
+    from mnistsum_export.proof.opsets import supported_opsets
 
     files = []
     for opset in supported_opsets():
@@ -101,9 +101,8 @@ def verify(model: Path, package: Path, python: Path) -> Result:
 
 def installed_versions(runtime: Runtime, python: Path, package: Path) -> dict[str, str]:
     """Versions of what takes part in an answer, as they are installed in an environment."""
-    script = (
-        "import json; from mnistsum_runtime.verify_cli import describe_machine; print(json.dumps(describe_machine()))"
-    )
+    module = "mnistsum_runtime.proof.provenance"
+    script = f"import json; from {module} import describe_machine; print(json.dumps(describe_machine()))"
     found = json.loads(run_well([python, "-c", script], {**os.environ, "PYTHONPATH": str(package)}))
     versions = {name: str(found[name]) for name in ("onnxruntime", "numpy", "Pillow", "python", "machine")}
     if versions["onnxruntime"] != runtime.onnxruntime:

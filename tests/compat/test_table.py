@@ -3,7 +3,7 @@
 import pytest
 
 from compat.table import FAILED, REFUSED, VERIFIED, Result, Row, find_problems, require_verified, to_markdown
-from mnistsum_export.opsets import oldest_onnxruntime, supported_opsets
+from mnistsum_export.proof.opsets import oldest_onnxruntime, supported_opsets
 
 GOOD = Result(VERIFIED, 1e-6, "")
 NO = Result(REFUSED, None, "onnxruntime cannot load it")

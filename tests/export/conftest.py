@@ -10,9 +10,9 @@ import torch
 from calling import call
 from exporting import SAMPLES, Exported, make_network
 from mnistsum_export.cli import command
-from mnistsum_export.convert import convert
-from mnistsum_export.parity import Logits, torch_logits
-from mnistsum_export.probes import Probes, make_probes
+from mnistsum_export.network.probes import Probes, make_probes
+from mnistsum_export.proof.convert import convert
+from mnistsum_export.proof.parity import Logits, torch_logits
 from mnistsum_runtime.operations import PRODUCT, SUM
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist

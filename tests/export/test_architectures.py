@@ -7,13 +7,13 @@ import onnxruntime
 import pytest
 import torch
 
-import mnistsum_export.quantise
+import mnistsum_export.network.quantise
 from exporting import with_conviction
-from mnistsum_export.check import check_structure
-from mnistsum_export.convert import convert
-from mnistsum_export.parity import measure_parity, torch_logits
-from mnistsum_export.probes import Probes
-from mnistsum_export.quantise import quantise
+from mnistsum_export.network.probes import Probes
+from mnistsum_export.network.quantise import quantise
+from mnistsum_export.proof.convert import convert
+from mnistsum_export.proof.parity import measure_parity, torch_logits
+from mnistsum_export.proof.structure import check_structure
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
 from mnistsum_runtime.operations import PRODUCT, SUM, Operation
 from mnistsum_train.data import load_mnist
@@ -53,7 +53,7 @@ def test_graph_of_several_networks_answers_as_torch_does(probes: Probes) -> None
 
 
 def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
+    monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 100)
     network = with_conviction(TwoInputNetwork(SUM, MEAN))
     digits = load_mnist(train=True).first(200)
     model = quantise(convert(network, 17), digits)
@@ -71,7 +71,7 @@ def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatc
 
 
 def test_heads_of_all_networks_stay_float(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
+    monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 100)
     model = quantise(convert(small_ensemble().eval(), 17), load_mnist(train=True).first(100))
     check_structure(model, SUM, 17)
     made_float = {name for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}

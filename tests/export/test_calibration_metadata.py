@@ -2,7 +2,7 @@
 
 import onnx
 
-from mnistsum_export.metadata import with_metadata
+from mnistsum_export.network.metadata import with_metadata
 from mnistsum_runtime.contract import CALIBRATION_METADATA
 from mnistsum_runtime.operations import SUM
 from mnistsum_runtime.reliability import Calibration

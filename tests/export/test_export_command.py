@@ -13,12 +13,12 @@ import pytest
 import torch
 
 import mnistsum_export.cli
-import mnistsum_export.export
-import mnistsum_runtime.command
+import mnistsum_export.network.export
+import mnistsum_runtime.commands.options
 from calling import Called, assert_one_line, call
 from exporting import SAMPLES
 from mnistsum_export.cli import command
-from mnistsum_export.parity import Parity, measure_parity
+from mnistsum_export.proof.parity import Parity, measure_parity
 from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.network import TwoInputNetwork
 
@@ -73,7 +73,7 @@ def test_missing_extra_is_named(
     def without(name: str) -> ModuleSpec | None:
         return None if name == module else find_spec(name)
 
-    monkeypatch.setattr(mnistsum_runtime.command, "find_spec", without)
+    monkeypatch.setattr(mnistsum_runtime.commands.options, "find_spec", without)
     called = export_to(output, small_checkpoint_file)
     assert_one_line(called, 2, f"{module} not installed", "pip install 'mnistsum[export]'")
 
@@ -148,7 +148,7 @@ def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
         measured.append(replace(parity, comparisons=(moved, *parity.comparisons[1:])))
         return measured[-1]
 
-    monkeypatch.setattr(mnistsum_export.export, "measure_parity", drifting)
+    monkeypatch.setattr(mnistsum_export.network.export, "measure_parity", drifting)
     assert_one_line(
         export_to(output, small_checkpoint_file), 1, "the final bytes do not give what the receipt in them says"
     )
@@ -159,7 +159,7 @@ def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
 def test_converter_that_keeps_another_opset_is_exit_1(
     output: Path, small_checkpoint_file: Path, converted: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnistsum_export.export, "convert", lambda *_: converted)
+    monkeypatch.setattr(mnistsum_export.network.export, "convert", lambda *_: converted)
     assert_one_line(export_to(output, small_checkpoint_file, "--opset", 13), 1, "has opsets [('', 17)]")
     assert_untouched(output)
 

@@ -16,8 +16,8 @@ import torch
 from calling import call
 from exporting import SAMPLES, Exported
 from mnistsum_export.cli import command
-from mnistsum_export.parity import measure_parity, torch_logits
-from mnistsum_export.probes import Probes
+from mnistsum_export.network.probes import Probes
+from mnistsum_export.proof.parity import measure_parity, torch_logits
 from mnistsum_runtime import __version__, contract
 from mnistsum_runtime.operations import PRODUCT
 from mnistsum_train.checkpoint import tensor_hash

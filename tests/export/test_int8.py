@@ -12,23 +12,23 @@ import pytest
 import torch
 from onnx import TensorProto
 
-import mnistsum_export.export_int8
-import mnistsum_export.int8_receipt
-import mnistsum_export.quantise
-import mnistsum_export.references
+import mnistsum_export.network.export_int8
+import mnistsum_export.network.int8_receipt
+import mnistsum_export.network.quantise
+import mnistsum_export.network.references
 from calling import call
 from exporting import Exported
-from mnistsum_export.check import check_structure
 from mnistsum_export.cli import command
-from mnistsum_export.convert import convert
-from mnistsum_export.export_int8 import INT8_TOLERANCE
-from mnistsum_export.quantise import quantise
+from mnistsum_export.network.export_int8 import INT8_TOLERANCE
+from mnistsum_export.network.quantise import quantise
+from mnistsum_export.proof.convert import convert
+from mnistsum_export.proof.structure import check_structure
 from mnistsum_runtime import contract
+from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.contract import INT8
 from mnistsum_runtime.model import open_model
 from mnistsum_runtime.operations import SUM
-from mnistsum_runtime.references import read_references, references_path
-from mnistsum_runtime.verify_cli import command as verify
+from mnistsum_runtime.proof.references import read_references, references_path
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.network import TwoInputNetwork
 
@@ -43,12 +43,12 @@ def small_mnist(train: bool) -> Part:
 def patched_for_few_digits() -> Iterator[None]:
     """An untrained network's export in seconds: few pictures, and any accuracy will do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnistsum_export.export_int8, "load_mnist", small_mnist)
-        patch.setattr(mnistsum_export.export_int8, "CALIBRATION_PICTURES", 100)
-        patch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 100)
-        patch.setattr(mnistsum_export.int8_receipt, "_LATENCY_RUNS", 5)
-        patch.setattr(mnistsum_export.references, "REAL_PER_DIGIT", 1)
-        patch.setattr(mnistsum_export.int8_receipt, "MAX_DROP", 1.0)
+        patch.setattr(mnistsum_export.network.export_int8, "load_mnist", small_mnist)
+        patch.setattr(mnistsum_export.network.export_int8, "CALIBRATION_PICTURES", 100)
+        patch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 100)
+        patch.setattr(mnistsum_export.network.int8_receipt, "_LATENCY_RUNS", 5)
+        patch.setattr(mnistsum_export.network.references, "REAL_PER_DIGIT", 1)
+        patch.setattr(mnistsum_export.network.int8_receipt, "MAX_DROP", 1.0)
         yield
 
 
@@ -130,15 +130,15 @@ def test_references_are_the_files_own_answers_with_fp32s_labels_beside(int8: Exp
 
 
 def test_calibration_sees_training_pictures_only(network: TwoInputNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnistsum_export.quantise, "CALIBRATION_PICTURES", 50)
+    monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 50)
     seen = []
-    reader = mnistsum_export.quantise._CalibrationReader
+    reader = mnistsum_export.network.quantise._CalibrationReader
 
     def spy(part: Part) -> object:
         seen.append(part)
         return reader(part)
 
-    monkeypatch.setattr(mnistsum_export.quantise, "_CalibrationReader", spy)
+    monkeypatch.setattr(mnistsum_export.network.quantise, "_CalibrationReader", spy)
     training = load_mnist(train=True).first(60)
     quantise(convert(network, 13), training)
     assert [len(part) for part in seen] == [50]
@@ -162,28 +162,28 @@ def refused(checkpoint_file: Path, folder: Path) -> str:
 def test_drop_over_the_bound_is_exit_1(
     few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnistsum_export.int8_receipt, "MAX_DROP", -1.0)
+    monkeypatch.setattr(mnistsum_export.network.int8_receipt, "MAX_DROP", -1.0)
     assert "points less right than fp32 on the validation part" in refused(checkpoint_file, tmp_path)
 
 
 def test_file_over_the_bound_is_exit_1(
     few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnistsum_export.int8_receipt, "MAX_SIZE", 0.1)
+    monkeypatch.setattr(mnistsum_export.network.int8_receipt, "MAX_SIZE", 0.1)
     assert "at most 10% are allowed" in refused(checkpoint_file, tmp_path)
 
 
 def test_engine_over_the_tolerance_is_exit_1(
     few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnistsum_export.export_int8, "INT8_TOLERANCE", 1e-6)
+    monkeypatch.setattr(mnistsum_export.network.export_int8, "INT8_TOLERANCE", 1e-6)
     assert "onnxruntime, as written does not give the recorded int8 answers" in refused(checkpoint_file, tmp_path)
 
 
 def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
     few_digits: None, checkpoint_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verify_engines = mnistsum_export.int8_receipt.verify_engines
+    verify_engines = mnistsum_export.network.int8_receipt.verify_engines
     runs: list[int] = []
 
     def drifting(*arguments: object) -> object:
@@ -191,7 +191,7 @@ def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
         engines = verify_engines(*arguments)  # type: ignore[arg-type]
         return engines if len(runs) == 1 else engines[:1]
 
-    monkeypatch.setattr(mnistsum_export.export_int8, "verify_engines", drifting)
+    monkeypatch.setattr(mnistsum_export.network.export_int8, "verify_engines", drifting)
     assert "the final bytes do not give what the receipt in them says" in refused(checkpoint_file, tmp_path)
 
 
@@ -208,9 +208,9 @@ def test_option_of_the_comparison_with_torch_is_exit_2(option: str, checkpoint_f
 @pytest.mark.parametrize(("drop", "passes"), [(0.0005, True), (0.0006, False), (-0.01, True), (float("nan"), False)])
 def test_gate_is_five_hundredths_of_a_point_on_the_validation_part(drop: float, passes: bool) -> None:
     part = SimpleNamespace(drop=drop)
-    receipt = mnistsum_export.int8_receipt.Int8Receipt("sum", 1, part, part, ())  # type: ignore[arg-type]
+    receipt = mnistsum_export.network.int8_receipt.Int8Receipt("sum", 1, part, part, ())  # type: ignore[arg-type]
     assert bool(receipt) is passes
-    assert mnistsum_export.int8_receipt.MAX_SIZE == 0.4
+    assert mnistsum_export.network.int8_receipt.MAX_SIZE == 0.4
 
 
 @pytest.mark.slow

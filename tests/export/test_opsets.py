@@ -8,12 +8,12 @@ import onnxruntime
 import pytest
 
 from calling import assert_one_line, call
-from mnistsum_export.check import check_structure
 from mnistsum_export.cli import command
-from mnistsum_export.convert import convert
-from mnistsum_export.opsets import supported_opsets
-from mnistsum_export.parity import Logits
-from mnistsum_export.probes import Probes
+from mnistsum_export.network.probes import Probes
+from mnistsum_export.proof.convert import convert
+from mnistsum_export.proof.opsets import supported_opsets
+from mnistsum_export.proof.parity import Logits
+from mnistsum_export.proof.structure import check_structure
 from mnistsum_runtime.operations import SUM
 from mnistsum_train.network import TwoInputNetwork
 
@@ -53,7 +53,7 @@ def test_other_opset_is_exit_2_and_the_range_is_named(opset: int, small_checkpoi
 
 
 def test_onnxruntime_that_takes_fewer_opsets_narrows_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    import mnistsum_export.opsets
+    import mnistsum_export.proof.opsets
 
-    monkeypatch.setattr(mnistsum_export.opsets, "_onnxruntime_loads", lambda opset: opset <= 17)
+    monkeypatch.setattr(mnistsum_export.proof.opsets, "_onnxruntime_loads", lambda opset: opset <= 17)
     assert supported_opsets.__wrapped__() == (13, 14, 15, 16, 17)

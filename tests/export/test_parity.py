@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, numpy_helper
 
 from exporting import swap_outputs
-from mnistsum_export.export import require
-from mnistsum_export.parity import Comparison, Logits, Parity, measure_parity
-from mnistsum_export.probes import Probes
+from mnistsum_export.network.export import require
+from mnistsum_export.network.probes import Probes
+from mnistsum_export.proof.parity import Comparison, Logits, Parity, measure_parity
 from mnistsum_runtime.errors import WorkError
 
 TOLERANCE = 1e-4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mnistsum_export.probes import SYNTHETIC_PICTURES, Probes, make_probes, synthetic_pictures
+from mnistsum_export.network.probes import SYNTHETIC_PICTURES, Probes, make_probes, synthetic_pictures
 
 
 def fake_probes(digits: int) -> Probes:

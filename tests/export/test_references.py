@@ -10,19 +10,19 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-import mnistsum_export.references
+import mnistsum_export.network.references
 from calling import call
 from exporting import SAMPLES, Exported
 from mnistsum_export.cli import command
-from mnistsum_export.references import bind, make_references, torch_engine
-from mnistsum_runtime import verification
+from mnistsum_export.network.references import bind, make_references, torch_engine
+from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.contract import FP32
 from mnistsum_runtime.errors import ModelError, WorkError
 from mnistsum_runtime.model import open_model
-from mnistsum_runtime.preparation import prepare
-from mnistsum_runtime.references import References, read_references, references_path
-from mnistsum_runtime.verification import verify_inference, verify_preparation
-from mnistsum_runtime.verify_cli import command as verify
+from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.proof import verification
+from mnistsum_runtime.proof.references import References, read_references, references_path
+from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
 from mnistsum_train.data import load_mnist
 from mnistsum_train.network import TwoInputNetwork
 
@@ -123,7 +123,7 @@ def test_references_that_do_not_verify_here_stop_the_export(
     wrong = replace(made, digit_logits=made.digit_logits + np.float32(1e-3))
     with pytest.raises(WorkError, match="do not verify on this machine"):
         bind(wrong, exported.content, exported.path)
-    monkeypatch.setattr("mnistsum_export.export.make_references", lambda *_: wrong)
+    monkeypatch.setattr("mnistsum_export.network.export.make_references", lambda *_: wrong)
     output = tmp_path / "model.onnx"
     output.write_bytes(b"old")
     references_path(output).write_bytes(b"old references")
@@ -146,6 +146,6 @@ def test_references_that_cannot_be_written_leave_the_old_model(small_checkpoint_
 
 
 def test_network_whose_answers_are_ties_is_told_so(network: TwoInputNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnistsum_export.references, "CANDIDATES_PER_DIGIT", 5)
+    monkeypatch.setattr(mnistsum_export.network.references, "CANDIDATES_PER_DIGIT", 5)
     with pytest.raises(WorkError, match="is the network trained"):
         make_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e3)

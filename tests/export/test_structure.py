@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, TensorProto
 
 from exporting import rename, swap_outputs
-from mnistsum_export.check import check_structure
+from mnistsum_export.proof.structure import check_structure
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.operations import PRODUCT, SUM
 

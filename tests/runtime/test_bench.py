@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from calling import assert_one_line, call
-from mnistsum_runtime import Predictor, bench, bench_cli
-from mnistsum_runtime.bench import Effort, Figure, make_pictures, measure, time_alternating
+from mnistsum_runtime import Predictor
+from mnistsum_runtime.commands import bench as bench_command
 from mnistsum_runtime.errors import WorkError
-from mnistsum_runtime.processes import start_alternating
+from mnistsum_runtime.measure import bench
+from mnistsum_runtime.measure.bench import Effort, Figure, make_pictures, measure, time_alternating
+from mnistsum_runtime.measure.processes import start_alternating
 
 SHORT = Effort(starts=1, sessions=1, seconds=0.01, pictures=3)
 FIGURES = [
@@ -80,7 +82,7 @@ def test_a_process_that_fails_is_told() -> None:
 
 @pytest.mark.usefixtures("short")
 def test_the_table(model_file: Path) -> None:
-    called = call(bench_cli.command, "--model", model_file)
+    called = call(bench_command.command, "--model", model_file)
     assert (called.code, called.err) == (0, "")
     assert "session\n  creation                                      10 ms\n" in called.out
     assert "  batch  1, 1 thread                         8,000 /s\n" in called.out
@@ -88,7 +90,7 @@ def test_the_table(model_file: Path) -> None:
 
 @pytest.mark.usefixtures("short")
 def test_json_says_what_was_measured_where(model_file: Path) -> None:
-    found = json.loads(call(bench_cli.command, "--model", model_file, "--json").out)
+    found = json.loads(call(bench_command.command, "--model", model_file, "--json").out)
     assert found["model"]["operation"] == "sum"
     assert len(found["model"]["sha256"]) == 64
     assert found["device"]["cores"] >= 1
@@ -99,14 +101,14 @@ def test_json_says_what_was_measured_where(model_file: Path) -> None:
 @pytest.mark.usefixtures("short")
 def test_comparison_shows_ratios(model_file: Path, tmp_path: Path) -> None:
     earlier = tmp_path / "earlier.json"
-    found = json.loads(call(bench_cli.command, "--model", model_file, "--json").out)
+    found = json.loads(call(bench_command.command, "--model", model_file, "--json").out)
     found["figures"][0]["value"] = 20.0
     del found["figures"][1]
     earlier.write_text(json.dumps(found))
-    table = call(bench_cli.command, "--model", model_file, "--compare", earlier).out
+    table = call(bench_command.command, "--model", model_file, "--compare", earlier).out
     assert "  creation                                      10 ms       20    0.50x\n" in table
     assert "  batch  1, 1 thread                         8,000 /s\n" in table
-    now = json.loads(call(bench_cli.command, "--model", model_file, "--compare", earlier, "--json").out)
+    now = json.loads(call(bench_command.command, "--model", model_file, "--compare", earlier, "--json").out)
     assert now["figures"][0]["ratio"] == 0.5
     assert "ratio" not in now["figures"][1]
 
@@ -129,8 +131,8 @@ def test_a_comparison_that_is_no_good_is_told_in_one_line(content: str | None, w
     path = tmp_path / "earlier.json"
     if content is not None:
         path.write_text(content)
-    assert_one_line(call(bench_cli.command, "--compare", path), 2, str(path), words)
+    assert_one_line(call(bench_command.command, "--compare", path), 2, str(path), words)
 
 
 def test_a_missing_model_is_told_before_anything_is_measured(tmp_path: Path) -> None:
-    assert_one_line(call(bench_cli.command, "--model", tmp_path / "none.onnx"), 3, "none.onnx")
+    assert_one_line(call(bench_command.command, "--model", tmp_path / "none.onnx"), 3, "none.onnx")

@@ -18,9 +18,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import exit_code_of
-from mnistsum_runtime.processes import start_alternating
-from mnistsum_runtime.run_cli import command
+from mnistsum_runtime.commands.options import exit_code_of
+from mnistsum_runtime.commands.run_options import command
+from mnistsum_runtime.measure.processes import start_alternating
 from tiny_model import drawn_digit, make_tiny_model
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -251,14 +251,14 @@ def test_interrupting_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch, s
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mnistsum_runtime.run.expand", interrupt)
+    monkeypatch.setattr("mnistsum_runtime.commands.run_answer.expand", interrupt)
     code, _, err = run(seven, 4)
     assert (code, err[-1]) == (130, "mnistsum-run: interrupted")
 
 
 # From here on the whole process is looked at.
 
-IN_A_PROCESS = [sys.executable, "-c", "from mnistsum_runtime.run import main; main()"]
+IN_A_PROCESS = [sys.executable, "-c", "from mnistsum_runtime.commands.run import main; main()"]
 
 
 def test_the_process_ends_with_the_code_and_has_said_everything(seven: Path, model_file: Path) -> None:
@@ -297,8 +297,8 @@ import socket, sys
 def blocked(*_, **__):
     raise AssertionError("a connection was opened")
 socket.socket = socket.create_connection = socket.getaddrinfo = blocked
-from mnistsum_runtime.command import exit_code_of
-from mnistsum_runtime.run_cli import command
+from mnistsum_runtime.commands.options import exit_code_of
+from mnistsum_runtime.commands.run_options import command
 code = exit_code_of(command)
 heavy = {"torch", "torchvision", "onnx", "scipy", "cv2", "matplotlib", "mnistsum_train", "mnistsum_export"}
 print(code, sorted(heavy & set(sys.modules)))
@@ -315,7 +315,7 @@ def test_onnxruntime_keeps_no_telemetry(seven: Path, model_file: Path, tmp_path:
     home = tmp_path / "home"
     home.mkdir()
     environment = {name: value for name, value in os.environ.items() if name not in quiet} | {"HOME": str(home)}
-    script = "from mnistsum_runtime.run import main; main()"
+    script = "from mnistsum_runtime.commands.run import main; main()"
     call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
     subprocess.run(call, capture_output=True, check=True, env=environment)
     assert list(home.rglob("*")) == []
@@ -323,7 +323,9 @@ def test_onnxruntime_keeps_no_telemetry(seven: Path, model_file: Path, tmp_path:
 
 @pytest.mark.parametrize("arguments", [["4"], ["-", "4"], ["missing.png", "4"], ["12"], []])
 def test_a_call_without_options_does_the_same_without_click(seven: Path, arguments: list[str]) -> None:
-    quick = "import mnistsum_runtime.run, sys; sys.modules['click'] = None; mnistsum_runtime.run.main()"
+    quick = (
+        "import mnistsum_runtime.commands.run, sys; sys.modules['click'] = None; mnistsum_runtime.commands.run.main()"
+    )
     pictures = [str(seven)] if arguments else []
     done, with_click = (
         subprocess.run([*call, *pictures, *arguments], capture_output=True, check=False, input=seven.read_bytes())
@@ -363,11 +365,11 @@ def test_one_answer_takes_little_more_memory_than_onnxruntime() -> None:
 
 @pytest.mark.parametrize(
     ("module", "package"),
-    [("run", "numpy"), ("run", "onnxruntime"), ("verify_cli", "onnxruntime"), ("bench_cli", "onnxruntime")],
+    [("run", "numpy"), ("run", "onnxruntime"), ("verify", "onnxruntime"), ("bench", "onnxruntime")],
 )
 def test_a_package_that_cannot_be_imported_is_one_line(module: str, package: str, seven: Path, tmp_path: Path) -> None:
     (tmp_path / f"{package}.py").write_text("raise ImportError('libsomething.so.1: cannot open shared object file')\n")
-    call = [sys.executable, "-c", f"from mnistsum_runtime.{module} import main; main()"]
+    call = [sys.executable, "-c", f"from mnistsum_runtime.commands.{module} import main; main()"]
     arguments = [str(seven), "4"] if module == "run" else []
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([*call, *arguments], capture_output=True, text=True, check=False, env=environment)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from calling import call
-from mnistsum_runtime import doctor, doctor_cli
-from mnistsum_runtime.device import PACKAGES, Device, arm_parts, installed_versions, this_device
-from mnistsum_runtime.doctor import (
+from mnistsum_runtime.commands import doctor as doctor_command
+from mnistsum_runtime.measure import doctor
+from mnistsum_runtime.measure.device import PACKAGES, Device, arm_parts, installed_versions, this_device
+from mnistsum_runtime.measure.doctor import (
     CORTEX_A72,
     STAGES,
     Check,
@@ -171,7 +172,7 @@ def test_a_model_that_is_no_good_is_told(content: bytes | None, tmp_path: Path) 
     path = tmp_path / "bad.onnx"
     if content is not None:
         path.write_bytes(content)
-    called = call(doctor_cli.command, "--model", path)
+    called = call(doctor_command.command, "--model", path)
     assert called.code == 1
     assert f"problem  opening the model       model {path}" in called.out
     assert called.out.endswith("1 problem found\n")
@@ -179,14 +180,14 @@ def test_a_model_that_is_no_good_is_told(content: bytes | None, tmp_path: Path) 
 
 
 def test_a_good_world_gives_0_and_a_verdict_on_every_line(model_file: Path) -> None:
-    called = call(doctor_cli.command, "--model", model_file)
+    called = call(doctor_command.command, "--model", model_file)
     assert (called.code, called.err) == (0, ""), called
     assert called.out.endswith("no problem found\n")
     assert "ok       running the network" in called.out
 
 
 def test_json_is_one_object_with_every_check(model_file: Path) -> None:
-    called = call(doctor_cli.command, "--model", model_file, "--json")
+    called = call(doctor_command.command, "--model", model_file, "--json")
     page = json.loads(called.out)
     assert page["ok"] is True
     assert [check["check"] for check in page["checks"]][-len(STAGES) :] == list(STAGES.values())
@@ -197,7 +198,7 @@ def test_doctor_itself_imports_nothing_that_may_be_broken(tmp_path: Path) -> Non
     for package in ("numpy", "PIL", "onnxruntime"):
         (tmp_path / f"{package}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
     result = subprocess.run(
-        [sys.executable, "-c", "from mnistsum_runtime.doctor_cli import main; main()", "--json"],
+        [sys.executable, "-c", "from mnistsum_runtime.commands.doctor import main; main()", "--json"],
         capture_output=True,
         text=True,
         check=False,

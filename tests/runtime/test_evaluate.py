@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnistsum_runtime.command import exit_code_of as exit_code
-from mnistsum_runtime.evaluate_cli import command
-from mnistsum_runtime.evaluation import label_of
+from mnistsum_runtime.commands.evaluate import command
+from mnistsum_runtime.commands.options import exit_code_of as exit_code
+from mnistsum_runtime.measure.evaluation import label_of
 from tiny_model import drawn_digit
 
 Evaluate = Callable[..., tuple[int, str, list[str]]]

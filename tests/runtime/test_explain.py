@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from mnistsum_runtime import Predictor
-from mnistsum_runtime.command import exit_code_of as exit_code
+from mnistsum_runtime.commands.options import exit_code_of as exit_code
+from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.explain import MOST_PANELS, ContactSheet, describe_preparation, look
-from mnistsum_runtime.png_rows import PngRows
-from mnistsum_runtime.prepared import PreparedPicture
-from mnistsum_runtime.run_cli import command
+from mnistsum_runtime.explain.panels import MOST_PANELS, ContactSheet, describe_preparation, look
+from mnistsum_runtime.explain.png_rows import PngRows
+from mnistsum_runtime.preparation.prepared import PreparedPicture
 from tiny_model import drawn_digit
 
 
@@ -164,9 +164,10 @@ def test_nothing_of_it_is_imported_without_the_option(seven: Path, model_file: P
     import subprocess
 
     script = (
-        "import sys\nfrom mnistsum_runtime.run_cli import command\nfrom mnistsum_runtime.command import exit_code_of\n"
+        "import sys\nfrom mnistsum_runtime.commands.run_options import command\n"
+        "from mnistsum_runtime.commands.options import exit_code_of\n"
         "exit_code_of(command)\n"
-        "print({'PIL.ImageDraw', 'PIL.ImageFont', 'mnistsum_runtime.explain'} & set(sys.modules))"
+        "print({'PIL.ImageDraw', 'PIL.ImageFont', 'mnistsum_runtime.explain.panels'} & set(sys.modules))"
     )
     call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
     assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.splitlines()[1] == "set()"

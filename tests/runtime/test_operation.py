@@ -9,13 +9,13 @@ from click import Command
 import mnistsum_runtime.model
 from calling import assert_one_line, call
 from mnistsum_runtime import Predictor
-from mnistsum_runtime.bench_cli import command as bench
-from mnistsum_runtime.doctor_cli import command as doctor
+from mnistsum_runtime.commands.bench import command as bench
+from mnistsum_runtime.commands.doctor import command as doctor
+from mnistsum_runtime.commands.run_options import command
+from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.model import find_model, model_name, shipped_model
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM
-from mnistsum_runtime.run_cli import command
-from mnistsum_runtime.verify_cli import command as verify
 from recording import write_recorded
 from tiny_model import make_tiny_model
 

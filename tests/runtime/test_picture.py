@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnistsum_runtime import CallError, PictureError, picture, read_picture
-from mnistsum_runtime.preparation import prepare
+from mnistsum_runtime import CallError, PictureError, read_picture
+from mnistsum_runtime.preparation import picture
+from mnistsum_runtime.preparation.prepare import prepare
 from tiny_model import drawn_digit
 
 PAPER = 255 - drawn_digit(7)

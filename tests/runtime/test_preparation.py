@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnistsum_runtime import PictureError
-from mnistsum_runtime.mnist_form import area_weights, centre_of_mass, fit_into_box, ink_box
-from mnistsum_runtime.preparation import prepare, reduce_size, stretch
-from mnistsum_runtime.scan import otsu_threshold
+from mnistsum_runtime.preparation.mnist_form import area_weights, centre_of_mass, fit_into_box, ink_box
+from mnistsum_runtime.preparation.prepare import prepare, reduce_size, stretch
+from mnistsum_runtime.preparation.scan import otsu_threshold
 from tiny_model import drawn_digit
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageDraw
 
 from mnistsum_runtime import PictureError
-from mnistsum_runtime.picture import read_picture
-from mnistsum_runtime.preparation import prepare, prepare_picture
+from mnistsum_runtime.preparation.picture import read_picture
+from mnistsum_runtime.preparation.prepare import prepare, prepare_picture
 from tiny_model import drawn_digit
 
 SHAPES = [(1, 1), (1, 10_000), (10_000, 1), (2, 3), (7, 7), (27, 29), (29, 29), (33, 200), (64, 64), (400, 31)]

@@ -16,7 +16,7 @@ from mnistsum_runtime.contract import (
     META_LEAST_CONFIDENCE,
     META_VALUE_TEMPERATURE,
 )
-from mnistsum_runtime.prepared import PreparedPicture
+from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.reliability import Calibration, reason_for_doubt
 from tiny_model import drawn_digit, make_tiny_model
 

@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mnistsum_runtime.mnist_form import place_by_mass
-from mnistsum_runtime.preparation import prepare_picture
-from mnistsum_runtime.scan import otsu_threshold, prepare_scan
+from mnistsum_runtime.preparation.mnist_form import place_by_mass
+from mnistsum_runtime.preparation.prepare import prepare_picture
+from mnistsum_runtime.preparation.scan import otsu_threshold, prepare_scan
 
 SIDE = 200
 Levels = NDArray[np.uint8]

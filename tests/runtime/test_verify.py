@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from calling import call
-from mnistsum_runtime import verification
+from mnistsum_runtime.commands.verify import command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.model import find_model, open_model, shipped_model
 from mnistsum_runtime.operations import SUM
-from mnistsum_runtime.preparation import prepare
-from mnistsum_runtime.references import References, references_path
-from mnistsum_runtime.verification import verify_inference, verify_preparation
-from mnistsum_runtime.verify_cli import command
+from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.proof import verification
+from mnistsum_runtime.proof.references import References, references_path
+from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
 from recording import record, write_recorded
 from tiny_model import make_tiny_model
 
@@ -231,7 +231,7 @@ def test_process_ends_with_the_code_and_needs_neither_torch_nor_onnx(model_path:
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.split('.')[0] in ('torch', 'onnx'): raise AssertionError(name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        "from mnistsum_runtime.verify_cli import main\n"
+        "from mnistsum_runtime.commands.verify import main\n"
         "main()\n"
     )
     done = subprocess.run(

@@ -11,11 +11,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 import pytest
 
-from mnistsum_runtime import references
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.model import open_model
 from mnistsum_runtime.operations import PRODUCT
-from mnistsum_runtime.references import References, read_references, references_path
+from mnistsum_runtime.proof import references
+from mnistsum_runtime.proof.references import References, read_references, references_path
 from recording import record, write_recorded
 from tiny_model import make_tiny_model
 

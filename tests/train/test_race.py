@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-import mnistsum_train.race
+import mnistsum_train.studies.race
 from calling import call
-from mnistsum_train import pytorch_example
 from mnistsum_train.data import Part
 from mnistsum_train.presets import Preset
-from mnistsum_train.pytorch_example import ExampleNetwork, digit_accuracy, load_batches
-from mnistsum_train.race import Point, Runner, Stopwatch, run_example, run_ours
 from mnistsum_train.recipe import Architecture, Recipe
+from mnistsum_train.studies import pytorch_example
+from mnistsum_train.studies.pytorch_example import ExampleNetwork, digit_accuracy, load_batches
+from mnistsum_train.studies.race import Point, Runner, Stopwatch, run_example, run_ours
 
 SMALL = Recipe(epochs=2, batch_size=16, architecture=Architecture((4, 6, 8), dense=16), augmentation=0)
 
@@ -61,7 +61,7 @@ def batches(part: Part, size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 def test_example_learns_and_stops_at_the_target(few: Part, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnistsum_train.race, "TARGET", 0.3)
+    monkeypatch.setattr(mnistsum_train.studies.race, "TARGET", 0.3)
     example = run_example(batches(few, 8), batches(few, 32), len(few))
     assert example.curve[-1].accuracy >= 0.3
     assert all(point.accuracy < 0.3 for point in example.curve[:-1])
@@ -87,17 +87,17 @@ def test_example_gets_normalised_pictures_in_a_new_order_each_time() -> None:
 
 
 def test_no_default_points_into_the_artefacts() -> None:
-    shown = call(mnistsum_train.race.command, "--help").out
+    shown = call(mnistsum_train.studies.race.command, "--help").out
     assert str(Path("runs/race")) in shown
     assert "artifacts" not in shown
 
 
 def test_command_writes_figures_and_curves_of_both(few: Part, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(mnistsum_train.race, "TARGET", 0.05)
-    monkeypatch.setattr(mnistsum_train.race, "FAST", Preset("fast", "a test", SMALL))
-    monkeypatch.setattr(mnistsum_train.race, "load_mnist", lambda **_: few)
+    monkeypatch.setattr(mnistsum_train.studies.race, "TARGET", 0.05)
+    monkeypatch.setattr(mnistsum_train.studies.race, "FAST", Preset("fast", "a test", SMALL))
+    monkeypatch.setattr(mnistsum_train.studies.race, "load_mnist", lambda **_: few)
     monkeypatch.setattr(pytorch_example, "load_batches", lambda *_, **__: batches(few, 8))
-    called = call(mnistsum_train.race.command, "--out", tmp_path)
+    called = call(mnistsum_train.studies.race.command, "--out", tmp_path)
     assert called.code == 0, called.err
     record = json.loads((tmp_path / "race.json").read_text())
     assert record["recipe"] == SMALL.to_dict()

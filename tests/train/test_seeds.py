@@ -11,18 +11,18 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-import mnistsum_train.seeds
+import mnistsum_train.studies.seeds
 from calling import call
 from mnistsum_runtime.operations import SUM
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.evaluation import Answers
-from mnistsum_train.label_errors import DOUBTED
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.plots import mistakes_over_seeds
 from mnistsum_train.presets import NANO
 from mnistsum_train.recipe import Architecture, Recipe
-from mnistsum_train.seeds import SEEDS, summarise, train_or_read
+from mnistsum_train.studies.label_errors import DOUBTED
+from mnistsum_train.studies.seeds import SEEDS, summarise, train_or_read
 
 RECIPE = Recipe(epochs=2)
 
@@ -49,7 +49,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
         out.mkdir(exist_ok=True)
         (out / "report.json").write_text(json.dumps(report(recipe, 0.5) | {"members": members}))
 
-    monkeypatch.setattr(mnistsum_train.seeds, "run_members", pretend)
+    monkeypatch.setattr(mnistsum_train.studies.seeds, "run_members", pretend)
     return calls
 
 
@@ -130,13 +130,13 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
         (out / "report.json").write_text(json.dumps(report(recipe, 0.9 + recipe.seed / 100) | {"members": members}))
         Checkpoint(TwoInputNetwork(SUM, Architecture((4, 6, 8), dense=16)).eval()).save(out / "checkpoint.safetensors")
 
-    monkeypatch.setattr(mnistsum_train.seeds, "run_members", pretend)
-    monkeypatch.setattr(mnistsum_train.seeds, "load_mnist", lambda train: load_mnist(train).first(30))
+    monkeypatch.setattr(mnistsum_train.studies.seeds, "run_members", pretend)
+    monkeypatch.setattr(mnistsum_train.studies.seeds, "load_mnist", lambda train: load_mnist(train).first(30))
 
 
 @pytest.mark.usefixtures("pretended")
 def test_command_writes_figures_of_every_size_and_the_sheet(tmp_path: Path) -> None:
-    called = call(mnistsum_train.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out")
+    called = call(mnistsum_train.studies.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out")
     assert called.code == 0, called.err
     record = json.loads((tmp_path / "out" / "seeds.json").read_text())
     assert {name: len(size["seeds"]) for name, size in record.items()} == SEEDS
@@ -148,7 +148,7 @@ def test_command_writes_figures_of_every_size_and_the_sheet(tmp_path: Path) -> N
 @pytest.mark.usefixtures("pretended")
 @pytest.mark.parametrize("name", ["base", "nano"])
 def test_command_trains_only_the_sizes_that_are_named(tmp_path: Path, name: str) -> None:
-    called = call(mnistsum_train.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out", "--preset", name)
+    called = call(mnistsum_train.studies.seeds.command, "--runs", tmp_path, "--out", tmp_path / "out", "--preset", name)
     assert called.code == 0, called.err
     assert list(json.loads((tmp_path / "out" / "seeds.json").read_text())) == [name]
     assert (tmp_path / "out" / "mistakes_over_seeds.png").exists() is (name == "base")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import mnistsum_runtime.command
+import mnistsum_runtime.commands.options
 from calling import assert_one_line, call
 from mnistsum_train.cli import command
 
@@ -49,7 +49,7 @@ def test_missing_extra_is_named(module: str, monkeypatch: pytest.MonkeyPatch, tm
     def without(name: str) -> ModuleSpec | None:
         return None if name == module else find_spec(name)
 
-    monkeypatch.setattr(mnistsum_runtime.command, "find_spec", without)
+    monkeypatch.setattr(mnistsum_runtime.commands.options, "find_spec", without)
     called = call(command, "--out", tmp_path / "out")
     assert_one_line(called, 2, f"{module} not installed", "pip install 'mnistsum[train]'")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.command import require_extra, run_command
+from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.presets import BASE, PRESETS

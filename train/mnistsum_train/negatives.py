@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.preparation import prepare
+from mnistsum_runtime.preparation.prepare import prepare
 from mnistsum_train.data import Part
 
 Picture = NDArray[np.uint8]

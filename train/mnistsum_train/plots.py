@@ -13,7 +13,7 @@ from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers
-from mnistsum_train.label_errors import DOUBTED
+from mnistsum_train.studies.label_errors import DOUBTED
 from mnistsum_train.training import EpochMetrics
 
 mpl.use("agg")

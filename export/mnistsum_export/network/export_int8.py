@@ -1,0 +1,170 @@
+"""Checkpoint to proven int8 bytes: read as a table of contents."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from mnistsum_export.network.int8_receipt import (
+    Int8Receipt,
+    compare,
+    make_session,
+    measure_latency,
+    require,
+    require_small,
+    verify_engines,
+)
+from mnistsum_export.network.metadata import with_metadata
+from mnistsum_export.network.quantise import CALIBRATION_PICTURES, quantise
+from mnistsum_export.network.references import Engine, bind, make_references
+from mnistsum_export.proof.convert import convert
+from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
+from mnistsum_export.proof.parity import Logits
+from mnistsum_export.proof.structure import check_structure
+from mnistsum_runtime.atomic import write_together
+from mnistsum_runtime.contract import DIGIT, IMAGE, INT8, NUMBER, NUMBERS
+from mnistsum_runtime.errors import WorkError
+from mnistsum_runtime.operations import Operation
+from mnistsum_runtime.proof.references import references_path
+from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+from mnistsum_train.data import load_mnist, split_validation
+from mnistsum_train.evaluation import answer_all_pairs
+
+INT8_TOLERANCE = 0.5
+"""Largest difference of an int8 logit between machines. Integer kernels agree exactly but for the rounding between
+layers, where one step in one activation moves a logit by hundredths; integer and float kernels on one machine were up
+to 0.12 apart on 3,000 validation pairs, and four times that leaves room (export/README.md)."""
+
+
+@dataclass(frozen=True)
+class Int8Export:
+    """What was written."""
+
+    output: Path
+    references: Path
+    """Beside it."""
+    operation: str
+    opset: int
+    ir_version: int
+    size: int
+    """Bytes of the file."""
+    fp32_size: int
+    """Bytes of the fp32 graph of the same checkpoint, without metadata."""
+    sha256: str
+    """Of the file."""
+    checkpoint_sha256: str
+    """Over the checkpoint's tensors in name order."""
+    receipt: Int8Receipt
+    """What is also in the file."""
+    latency: dict[str, float]
+    """Median microseconds a picture of `fp32` and `int8`, one thread, measured in turn on this machine."""
+
+    @property
+    def oldest_onnxruntime(self) -> str:
+        """The first onnxruntime release that loads the file."""
+        return oldest_onnxruntime(self.opset, self.ir_version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "output": str(self.output),
+            "references": str(self.references),
+            "precision": INT8,
+            "operation": self.operation,
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "oldest_onnxruntime": self.oldest_onnxruntime,
+            "bytes": self.size,
+            "fp32_bytes": self.fp32_size,
+            "sha256": self.sha256,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "int8": self.receipt.to_dict(),
+            "latency_us": self.latency,
+        }
+
+    def __str__(self) -> str:
+        """A table for people."""
+        fp32, int8 = self.latency["fp32"], self.latency["int8"]
+        return (
+            f"{self.receipt}\n"
+            f"size {self.size:,} bytes, {self.size / self.fp32_size:.0%} of fp32's {self.fp32_size:,}\n"
+            f"one picture, one thread, on this machine: fp32 {fp32:.0f} us, int8 {int8:.0f} us ({int8 / fp32:.2f} x)"
+        )
+
+
+def export_int8(checkpoint_file: Path, output: Path, opset: int) -> Int8Export:
+    """Convert, quantise, check, record, compare with fp32, describe, compare again, write the file and its references.
+
+    Args:
+        checkpoint_file: From mnistsum-train.
+        output: Written only if every check passes.
+        opset: One of `supported_opsets()`.
+
+    Raises:
+        CallError: An opset that is not supported.
+        ModelError: The checkpoint is missing, damaged, or not a mnistsum checkpoint.
+        WorkError: A check failed, the gate was not passed, or the files cannot be written.
+    """
+    require_supported(opset)
+    checkpoint = Checkpoint.load(checkpoint_file)
+    network, operation = checkpoint.network, checkpoint.network.operation
+    training, validation = split_validation(load_mnist(train=True))
+    test = load_mnist(train=False)
+
+    fp32 = convert(network, opset)
+    check_structure(fp32, operation, opset)
+    model = quantise(fp32, training)
+    check_structure(model, operation, opset)
+    measured = model.SerializeToString(deterministic=True)
+    references = make_references(test, network, int8_engine(measured, operation), INT8, INT8_TOLERANCE)
+    receipt = Int8Receipt(
+        value_name=operation.name,
+        calibration_pictures=CALIBRATION_PICTURES,
+        validation=compare(measured, validation, answer_all_pairs(network, validation.images), operation),
+        test=compare(measured, test, answer_all_pairs(network, test.images), operation),
+        engines=verify_engines(measured, output, operation, references),
+    )
+    require(receipt)
+    content = with_metadata(model, checkpoint, opset, receipt)
+    float_bytes = fp32.SerializeToString(deterministic=True)
+    require_small(content, float_bytes)
+    check_structure(onnx.load_from_string(content), operation, opset)
+    # The 100,000 test pairs are not asked again: they take the longest and decide nothing.
+    again = compare(content, validation, answer_all_pairs(network, validation.images), operation)
+    if (again, verify_engines(content, output, operation, references)) != (receipt.validation, receipt.engines):
+        raise WorkError(
+            "the final bytes do not give what the receipt in them says, although nothing but the metadata differs: "
+            f"{again} against {receipt.validation}; nothing was written"
+        )
+    beside = references_path(output)
+    write_together({output: content, beside: bind(references, content, output).to_bytes()})
+    return Int8Export(
+        output=output,
+        references=beside,
+        operation=operation.name,
+        opset=opset,
+        ir_version=model.ir_version,
+        size=len(content),
+        fp32_size=len(float_bytes),
+        sha256=sha256(content).hexdigest(),
+        checkpoint_sha256=tensor_hash(network.state_dict()),
+        receipt=receipt,
+        latency=measure_latency(float_bytes, content),
+    )
+
+
+def int8_engine(content: bytes, operation: Operation) -> Engine:
+    """What the quantised file answers in onnxruntime on this machine."""
+    session = make_session(content)
+
+    def answer(pictures: NDArray[np.uint8], numbers: NDArray[np.uint8]) -> Logits:
+        images = (pictures / np.float32(255)).astype(np.float32)[:, None]
+        one_hot = np.eye(NUMBERS, dtype=np.float32)[numbers]
+        digit, value = session.run([DIGIT, operation.name], {IMAGE: images, NUMBER: one_hot})
+        return digit, value
+
+    return answer

@@ -1,0 +1,1 @@
+"""The commands of the device, one module each, and what they share."""

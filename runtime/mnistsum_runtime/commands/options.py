@@ -1,0 +1,68 @@
+"""How a click command runs: within the rim of `rim`, its own errors like all others."""
+
+import sys
+from importlib.util import find_spec
+
+import click
+
+from mnistsum_runtime.commands.entry import exit_code, leave_quickly, start_quickly
+from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.operations import OPERATIONS
+
+MOST_THREADS = 256
+"""More than any device of this kind has cores; of some thousands, onnxruntime does not come back."""
+
+model_option = click.option(
+    "--model",
+    metavar="FILE",
+    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
+)
+"""`--model`, of every command that answers."""
+operation_option = click.option(
+    "--operation",
+    type=click.Choice(list(OPERATIONS)),
+    help="Which of the models in the package.  [default: sum]",
+)
+"""`--operation`, the same."""
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many threads one inference may use.",
+)
+"""`--threads`, where there is one number of them."""
+
+
+def run_command(command: click.Command) -> None:
+    """Run a click command and leave the process with the documented exit code."""
+    sys.exit(exit_code_of(command))
+
+
+def run_and_exit(command: click.Command) -> None:
+    """As `run_command`, for the commands whose start a user feels."""
+    start_quickly()
+    leave_quickly(exit_code_of(command))
+
+
+def exit_code_of(command: click.Command) -> int:
+    """Run a click command within the rim; its exit code."""
+
+    def job() -> int:
+        try:
+            code = command.main(prog_name=command.name, standalone_mode=False)
+        except click.ClickException as error:
+            raise CallError(error.format_message()) from error
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        return code if isinstance(code, int) else 0
+
+    return exit_code(str(command.name), job)
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Raise `CallError` naming the extra to install if one of `modules` is not there."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise CallError(f"{', '.join(missing)} not installed: pip install 'mnistsum[{extra}]'")

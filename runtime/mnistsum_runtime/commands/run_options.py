@@ -1,0 +1,69 @@
+"""`mnistsum-run` with options: they are parsed here, and the work is done by `run_answer`."""
+
+import re
+from pathlib import Path
+
+import click
+
+from mnistsum_runtime import __version__
+from mnistsum_runtime.commands.options import model_option, operation_option, threads_option
+from mnistsum_runtime.commands.run_answer import NAME, answer, open_predictor, parse_number
+
+
+class _RunCommand(click.Command):
+    """Tells a negative number from an unknown option, which click does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if re.match(r"-[.\d]", error.option_name):
+                parse_number(next(text for text in given if text.startswith(error.option_name)))
+            raise
+
+
+@click.command(NAME, cls=_RunCommand)
+@click.argument("arguments", nargs=-1, metavar="IMAGE... NUMBER")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
+@model_option
+@operation_option
+@threads_option
+@click.option(
+    "--explain", metavar="OUT", help="Also draw what was seen and decided into a PNG file, a panel for each picture."
+)
+@click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
+def command(
+    arguments: tuple[str, ...],
+    as_json: bool,
+    model: str | None,
+    operation: str | None,
+    threads: int,
+    explain: str | None,
+    version: bool,
+) -> int:
+    """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it, or multiply it with `--operation product`.
+
+    IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
+    input. Answers come in the order of the pictures, a line each; one without an answer does not stop the others.
+
+    \b
+      mnistsum-run seven.png 4
+      mnistsum-run scans/ 4 --json
+      mnistsum-run - 4 < seven.png
+      mnistsum-run seven.png 4 --explain seen.png
+
+    Exit code: 0 all answered, 1 a picture gave no answer, 2 the call was wrong, 3 the model is missing or damaged.
+    """  # noqa: D301  (click needs the backspace itself)
+    if version:
+        click.echo(_version_line(model, operation, threads))
+        return 0
+    return answer(arguments, model=model, operation=operation, threads=threads, as_json=as_json, explain=explain)
+
+
+def _version_line(model: str | None, operation: str | None, threads: int) -> str:
+    opened = open_predictor(model, operation, threads).model
+    import onnxruntime
+
+    identity = f"{Path(opened.path).name} ({opened.operation.name}, sha256 {opened.sha256()[:12]})"
+    return f"mnistsum {__version__}, model {identity}, onnxruntime {onnxruntime.__version__}"

@@ -1,0 +1,1 @@
+"""What the runtime saw in a picture, as a picture."""

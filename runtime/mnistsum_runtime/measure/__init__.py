@@ -1,0 +1,1 @@
+"""What the commands bench, doctor and evaluate measure."""

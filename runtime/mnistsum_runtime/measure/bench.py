@@ -1,0 +1,246 @@
+"""How fast this device is, and how much memory it takes: every function measures one thing and returns figures.
+
+Times of this size differ from minute to minute on a machine that does other things too. What is to be compared is
+therefore measured in turn, and told as medians and ratios.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnistsum_runtime.contract import DIGIT, IMAGE, IMAGE_SIZE, NUMBER, NUMBERS
+from mnistsum_runtime.measure.processes import start_alternating
+from mnistsum_runtime.predictor import Predictor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.model import Model
+
+PICTURE_SIDE = 200
+"""Height and width of the pictures that are made to be read, in pixels."""
+_CHUNK = 64
+"""Pictures that are decoded, then answered, in turn: one batch of the network."""
+_LEARNED_AFTER = 20
+"""Calls that are made before the clock counts: caches, page faults, the processor's frequency."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    starts: int = 20
+    """Starts of each whole process."""
+    sessions: int = 20
+    """Sessions that are made anew."""
+    seconds: float = 1.0
+    """For each kind of warm call."""
+    pictures: int = 2000
+    """Files of the folder."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number."""
+
+    group: str
+    """Heading under which it is shown."""
+    name: str
+    """What was measured; unique within the group."""
+    value: float
+    unit: str
+    """`ms`, `us`, `MB` (10^6 bytes), `/s`, `x` (a ratio) or `%`."""
+
+
+def measure(model: str, threads: tuple[int, ...], folder: Path, effort: Effort) -> Iterator[Figure]:
+    """Everything, in the order in which it is shown.
+
+    Args:
+        model: The model file.
+        threads: Numbers of threads whose throughput is measured; all else runs on one.
+        folder: An empty folder, for the pictures.
+        effort: How long to measure.
+    """
+    scans, drawings = folder / "scans", folder / "drawings"
+    files = make_pictures(scans, effort.pictures, grain=2)
+    yield from measure_processes(model, files[0], effort)
+    predictor = Predictor(model)
+    yield from measure_sessions(model, effort)
+    yield from measure_warm(predictor, effort)
+    yield from measure_throughput(model, threads, effort)
+    yield from measure_files(predictor, files, "")
+    # Of which Pillow decodes almost three times as many: the share that is left for an answer is smaller.
+    yield from measure_files(predictor, make_pictures(drawings, effort.pictures, grain=0), ", without grain")
+
+
+def measure_processes(model: str, picture: Path, effort: Effort) -> Iterator[Figure]:
+    """Whole processes: how long a user waits, and the memory at its peak."""
+    from mnistsum_runtime.model import shipped_model
+
+    run = "from mnistsum_runtime.commands.run import main; main()"  # what the script `mnistsum-run` does
+    options = [] if model == shipped_model() else ["--model", model]
+    commands = {
+        "python": [sys.executable, "-P", "-c", "pass"],
+        "import onnxruntime": [sys.executable, "-P", "-c", "import onnxruntime"],
+        "mnistsum-run": [sys.executable, "-P", "-c", run, str(picture), "4", *options],
+    }
+    starts = dict(zip(commands, start_alternating(list(commands.values()), effort.starts), strict=True))
+    for name, each in starts.items():
+        yield Figure("whole process", name, statistics.median(start.seconds for start in each) * 1e3, "ms")
+    pairs = list(zip(starts["mnistsum-run"], starts["import onnxruntime"], strict=True))
+    ratio = statistics.median(run.seconds / bare.seconds for run, bare in pairs)
+    yield Figure("whole process", "mnistsum-run / import onnxruntime", ratio, "x")
+    peaks = {
+        name: statistics.median(start.peak_bytes for start in each if start.peak_bytes is not None) / 1e6
+        for name, each in starts.items()
+        if each[0].peak_bytes is not None
+    }
+    for name, peak in peaks.items():
+        yield Figure("peak memory", name, peak, "MB")
+    if peaks:
+        over = peaks["mnistsum-run"] - peaks["import onnxruntime"]
+        yield Figure("peak memory", "mnistsum-run over import onnxruntime", over, "MB")
+
+
+def measure_sessions(model: str, effort: Effort) -> Iterator[Figure]:
+    """A session made anew, its contract checked, and its first inference."""
+    from mnistsum_runtime.model import open_model
+
+    made, first = [], []
+    for _ in range(effort.sessions):
+        before = time.perf_counter()
+        opened = open_model(model)
+        between = time.perf_counter()
+        _bare_run(opened, 1)()
+        made.append(between - before)
+        first.append(time.perf_counter() - between)
+    yield Figure("session", "creation", statistics.median(made) * 1e3, "ms")
+    yield Figure("session", "first inference", statistics.median(first) * 1e3, "ms")
+
+
+def measure_warm(predictor: Predictor, effort: Effort) -> Iterator[Figure]:
+    """One picture of 28x28 at a time, one thread: onnxruntime alone, and with what mnistsum adds."""
+    picture = (_field()[0, 0] * np.float32(255)).astype(np.uint8)
+    bare, whole = time_alternating(_bare_run(predictor.model, 1), lambda: predictor.predict(picture, 4), effort.seconds)
+    for name, times in (("session.run", bare), ("predict", whole)):
+        for percent in (50, 95, 99):
+            yield Figure("one picture, warm", f"{name} p{percent}", float(np.percentile(times, percent)) * 1e6, "us")
+    ratio = float(np.median(whole) / np.median(bare))
+    yield Figure("one picture, warm", "predict / session.run", ratio, "x")
+
+
+def measure_throughput(model: str, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
+    """Pictures a second through the network, for each number of threads and each batch size."""
+    from mnistsum_runtime.model import open_model
+
+    for count in threads:
+        opened = open_model(model, count)
+        for batch in (1, 8, 64):
+            seconds = time_repeated(_bare_run(opened, batch), effort.seconds / 2)
+            name = f"batch {batch:>2}, {count} thread{'s'[: count != 1]}"
+            yield Figure("throughput of the network", name, batch / float(np.median(seconds)), "/s")
+
+
+def measure_files(predictor: Predictor, files: list[Path], kind: str) -> Iterator[Figure]:
+    """Pictures a second from files, one thread: decoded with Pillow alone, and decoded, prepared and answered.
+
+    Args:
+        predictor: Answers.
+        files: Pictures of `make_pictures`.
+        kind: Added to the group's name.
+    """
+    from PIL import Image
+
+    def decode(path: Path) -> None:
+        with Image.open(path) as image:
+            image.load()
+
+    decode(files[0])
+    predictor.predict_many(files[:1], 4)
+    decoding = answering = 0.0
+    for start in range(0, len(files), _CHUNK):
+        chunk = files[start : start + _CHUNK]
+        before = time.perf_counter()
+        for path in chunk:
+            decode(path)
+        between = time.perf_counter()
+        predictor.predict_many(chunk, 4)
+        decoding += between - before
+        answering += time.perf_counter() - between
+    group = f"{len(files)} grey PNG files, {PICTURE_SIDE}x{PICTURE_SIDE}{kind}"
+    yield Figure(group, "decoded", len(files) / decoding, "/s")
+    yield Figure(group, "decoded, prepared and answered", len(files) / answering, "/s")
+    yield Figure(group, "answered / decoded", 100 * decoding / answering, "%")
+
+
+def make_pictures(folder: Path, count: int, grain: int) -> list[Path]:
+    """Write pictures of soft dark strokes on white paper, a seven each, no two alike; their paths.
+
+    Args:
+        folder: Is made.
+        count: How many.
+        grain: Levels up and down by which pixels differ at random, as those of a scan do: 2 or so.
+    """
+    from PIL import Image, ImageDraw
+
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    paths = []
+    for index in range(count):
+        points = np.array([[14, 12], [36, 12], [22, 40]]) + random.uniform(-4, 4, (3, 2))
+        small = Image.new("L", (50, 50), 240)
+        line = [(float(x), float(y)) for x, y in points]
+        ImageDraw.Draw(small).line(line, fill=30, width=int(random.integers(3, 6)), joint="curve")
+        path = folder / f"{index:05}.png"
+        smooth = np.asarray(small.resize((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.BICUBIC))
+        noise = random.integers(-grain, grain + 1, smooth.shape)
+        Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(path)
+        paths.append(path)
+    return paths
+
+
+def time_repeated(function: Callable[[], object], seconds: float) -> list[float]:
+    """Call again and again for `seconds`, but at least once; the seconds that each call took."""
+    return time_alternating(function, lambda: None, seconds)[0]
+
+
+def time_alternating(
+    one: Callable[[], object], other: Callable[[], object], seconds: float
+) -> tuple[list[float], list[float]]:
+    """Call two functions in turn for `seconds`, but at least once; the seconds that each call took."""
+    for _ in range(_LEARNED_AFTER):
+        one()
+        other()
+    times: tuple[list[float], list[float]] = ([], [])
+    end = time.perf_counter() + seconds
+    while not times[0] or time.perf_counter() < end:
+        before = time.perf_counter()
+        one()
+        between = time.perf_counter()
+        other()
+        times[1].append(time.perf_counter() - between)
+        times[0].append(between - before)
+    return times
+
+
+def _field() -> NDArray[np.float32]:
+    """One picture as the network reads it, [1, 1, 28, 28]: a bar of ink."""
+    field = np.zeros((1, 1, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+    field[..., 4:24, 12:16] = 1
+    return field
+
+
+def _bare_run(model: Model, batch: int) -> Callable[[], Any]:
+    """`session.run` with inputs that are ready: what no wrapper can be faster than."""
+    images = np.repeat(_field(), batch, axis=0)
+    numbers = np.repeat(np.eye(NUMBERS, dtype=np.float32)[4:5], batch, axis=0)
+    feed, names = {IMAGE: images, NUMBER: numbers}, [DIGIT, model.operation.name]
+    return lambda: model.session.run(names, feed)

@@ -1,0 +1,257 @@
+"""What could keep mnistsum from running on this device, found without breaking on it.
+
+Nothing here imports numpy, onnxruntime or Pillow: a child process does, so that a missing package or an illegal
+instruction ends the child and becomes a sentence.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mnistsum_runtime.measure.device import Device
+
+Verdict = Literal["ok", "warning", "problem"]
+
+CORTEX_A72 = 0xD08
+"""Part number of the cores of a Raspberry Pi 4."""
+_OLDEST_GLIBC = (2, 27)
+_WANTED_GLIBC = (2, 28)
+_OLDEST = {"onnxruntime": (1, 15), "numpy": (1, 26), "Pillow": (10, 1), "click": (8, 1)}
+"""The bounds of pyproject.toml; a test compares them."""
+_FOR_NUMPY_2 = (1, 19)
+"""The first onnxruntime that works with numpy 2."""
+_LITTLE_MEMORY = 300_000_000
+_PATIENCE = 120
+"""Seconds for the child: a Pi under emulation takes ten."""
+_MEGABYTE = 1_000_000
+_INSTALL_64_BIT = (
+    "onnxruntime has no wheel for 32-bit Arm. On a Raspberry Pi 3, 4, 5 or Zero 2 W, install the 64-bit "
+    "Raspberry Pi OS; older boards cannot run it"
+)
+_ANOTHER_ONNXRUNTIME = "install another version: pip install 'onnxruntime!=1.21.0' --upgrade"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the page."""
+
+    name: str
+    found: str
+    verdict: Verdict = "ok"
+    advice: str | None = None
+    """What to do, where the verdict is not `ok`."""
+
+    def to_dict(self) -> dict[str, str | None]:
+        """As plain JSON values."""
+        return {"check": self.name, "found": self.found, "verdict": self.verdict, "advice": self.advice}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a child process that opened the model and asked it once."""
+
+    reached: dict[str, str]
+    """What the child said at each of `STAGES` that it reached, in order."""
+    error: str | None
+    """Why it went no further, None if it did all."""
+
+
+STAGES = {
+    "numpy": "importing numpy",
+    "Pillow": "importing Pillow",
+    "onnxruntime": "importing onnxruntime",
+    "model": "opening the model",
+    "inference": "running the network",
+}
+"""What the child does, in order."""
+
+_CHILD = """
+import json, sys
+from pathlib import Path
+def reached(stage, found):
+    print(json.dumps([stage, found]), flush=True)
+import numpy
+reached("numpy", numpy.__version__)
+import PIL, PIL.PngImagePlugin
+reached("Pillow", PIL.__version__)
+import onnxruntime
+reached("onnxruntime", onnxruntime.__version__)
+from mnistsum_runtime.errors import MnistsumError
+from mnistsum_runtime.predictor import Predictor
+try:
+    model, operation = json.loads(sys.argv[1])
+    predictor = Predictor(model, operation=operation)
+except MnistsumError as error:
+    sys.exit(str(error))
+opened = predictor.model
+name, operation = Path(opened.path).name, opened.operation.name
+reached("model", f"{name}, {operation}, sha256 {opened.sha256()[:12]}, carries the contract")
+picture = numpy.zeros((28, 28), numpy.uint8)
+picture[4:24, 12:16] = 255
+prediction = predictor.predict(picture, 4)
+reached("inference", f"a bar of ink and 4: digit {prediction.digit}, {operation} {prediction.value}")
+"""
+
+
+def examine(device: Device, versions: dict[str, str | None], trial: Trial) -> list[Check]:
+    """The whole page, from what was found."""
+    return [*check_device(device), *check_packages(versions, device), *check_trial(trial)]
+
+
+def check_device(device: Device) -> Iterator[Check]:
+    """Python, machine, system, C library, cores, memory."""
+    python = ".".join(map(str, device.python))
+    if device.python < (3, 11):
+        yield Check("Python", python, "problem", "mnistsum needs Python 3.11 or later")
+    else:
+        yield Check("Python", python)
+    machine = f"{device.machine}, {device.board}" if device.board else device.machine
+    is_32_bit_arm = device.machine.startswith("arm") and device.machine != "arm64"
+    if is_32_bit_arm:
+        yield Check("machine", machine, "problem", _INSTALL_64_BIT)
+    else:
+        yield Check("machine", machine)
+    if device.bits == 64:
+        yield Check("system", f"{device.system}, 64-bit")
+    elif device.machine in ("aarch64", "arm64"):
+        found = f"{device.system}, 32-bit programs on a 64-bit kernel"
+        yield Check("system", found, "problem", _INSTALL_64_BIT)
+    else:
+        advice = _INSTALL_64_BIT if is_32_bit_arm else "onnxruntime has no wheel for it: install a 64-bit system"
+        yield Check("system", f"{device.system}, 32-bit", "problem", advice)
+    if device.system == "Linux":
+        yield _check_libc(device.libc)
+    yield Check("cores", str(device.cores))
+    if device.memory is not None:
+        memory = f"{device.memory // _MEGABYTE:,} MB"
+        if device.memory < _LITTLE_MEMORY:
+            yield Check("memory", memory, "warning", "one process takes about 70 MB: let little else run beside it")
+        else:
+            yield Check("memory", memory)
+
+
+def _check_libc(libc: tuple[str, str]) -> Check:
+    name, version = libc
+    found = f"{name} {version}".strip()
+    if name != "glibc":
+        advice = "onnxruntime's wheels are built for glibc: use Debian or Raspberry Pi OS instead of Alpine (musl)"
+        return Check("C library", found or "not glibc", "problem", advice)
+    if _numbers(version) < _OLDEST_GLIBC:
+        return Check("C library", found, "problem", "onnxruntime's wheels need glibc 2.27: install a newer system")
+    if _numbers(version) < _WANTED_GLIBC:
+        return Check(
+            "C library", found, "warning", "newer onnxruntime wheels need glibc 2.28: pip installs an older one"
+        )
+    return Check("C library", found)
+
+
+def check_packages(versions: dict[str, str | None], device: Device) -> Iterator[Check]:
+    """Installed versions against what mnistsum needs and what is known to be bad."""
+    for package, version in versions.items():
+        name = f"{package} installed"
+        if version is None and package == "onnxruntime" and device.bits == 32:
+            yield Check(name, "no", "problem", "there is no wheel of it for a 32-bit system")
+        elif version is None:
+            yield Check(name, "no", "problem", f"pip install {package}, in the environment of {sys.executable}")
+        elif package in _OLDEST and _numbers(version) < _OLDEST[package]:
+            oldest = ".".join(map(str, _OLDEST[package]))
+            yield Check(name, version, "problem", f"mnistsum needs {oldest} or later: pip install --upgrade {package}")
+        elif package == "onnxruntime" and _numbers(version) == (1, 21, 0) and device.machine in ("aarch64", "arm64"):
+            known = "dies of an illegal instruction on the Cortex-A72 of a Raspberry Pi 4 (onnxruntime issue 23957): "
+            verdict: Verdict = "problem" if CORTEX_A72 in device.arm_parts else "warning"
+            yield Check(name, version, verdict, known + _ANOTHER_ONNXRUNTIME)
+        elif (
+            package == "onnxruntime" and _numbers(version) < _FOR_NUMPY_2 and _numbers(versions["numpy"] or "") >= (2,)
+        ):
+            yield Check(name, version, "problem", "before 1.19 it was built for numpy 1: pip install 'numpy<2'")
+        else:
+            yield Check(name, version)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers at the start of a version: `1.21.0rc1` gives (1, 21)."""
+    parts: list[int] = []
+    for part in version.split("."):
+        if not part.isdecimal():
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def check_trial(trial: Trial) -> Iterator[Check]:
+    """What the child process did, and at which step it ended."""
+    for stage, doing in STAGES.items():
+        if stage in trial.reached:
+            yield Check(doing, trial.reached[stage])
+        else:
+            yield Check(doing, trial.error or "not reached", "problem", _advice(stage, trial.error or ""))
+            return
+
+
+def _advice(stage: str, error: str) -> str:
+    if "illegal instruction" in error:
+        return f"this {stage if stage in _OLDEST else 'onnxruntime'} was built for a newer processor: " + (
+            _ANOTHER_ONNXRUNTIME if stage not in ("numpy", "Pillow") else f"install another version of {stage}"
+        )
+    if stage == "model":
+        return "reinstall mnistsum, or name a model made by mnistsum-export"
+    package = stage if stage in _OLDEST else "onnxruntime"
+    return f"pip install --force-reinstall {package}, in the environment of {sys.executable}"
+
+
+def try_model(model: str | None, operation: str | None = None, child: str = _CHILD) -> Trial:
+    """Open the model and ask it once, in a child process that may die.
+
+    Args:
+        model: A model as the user names it; None is the shipped one.
+        operation: Of the shipped models, which; None is the sum.
+        child: The program of the child; it prints a JSON list [stage, found] for each of `STAGES`.
+    """
+    try:
+        result = subprocess.run(  # noqa: S603  (this Python, a program from here, no shell)
+            [sys.executable, "-P", "-c", child, json.dumps([model, operation])],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        said = late.stdout or b""
+        return Trial(_reached(said if isinstance(said, str) else said.decode()), f"no end after {_PATIENCE} s")
+    return Trial(_reached(result.stdout), _why(result.returncode, result.stderr))
+
+
+def _reached(output: str) -> dict[str, str]:
+    """What the child said; a library may print other things between."""
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        try:
+            said: Any = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, list) and len(said) == 2 and isinstance(said[0], str) and said[0] in STAGES:
+            found[said[0]] = str(said[1])
+    return found
+
+
+def _why(code: int, errors: str) -> str | None:
+    """A sentence for how the child ended."""
+    if code == 0:
+        return None
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        meaning = {"SIGILL": "an illegal instruction", "SIGSEGV": "a memory fault", "SIGKILL": "too little memory"}
+        return f"the process died of {meaning[name]} ({name})" if name in meaning else f"the process died of {name}"
+    lines = errors.strip().splitlines()
+    return lines[-1] if lines else f"the process ended with {code}"

@@ -1,0 +1,279 @@
+"""From a path, bytes, a Pillow image or an array to a grey picture over its own ground.
+
+A file's Pillow plugin is chosen by its first bytes and imported alone: `PIL.Image.open` would import five of them,
+and offer the file to each.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from importlib import import_module
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnistsum_runtime.errors import CallError, PictureError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+    from PIL import Image, ImageFile
+
+    Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
+    Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+    """[height, width]; black is 0, white is 255, 65535 or 1.0 by the type."""
+
+MAX_PIXELS = 64_000_000
+"""Larger pictures are refused before they are decoded."""
+MAX_BYTES = 64_000_000
+"""Larger files are refused before they are read."""
+DRAFT_SIDE = 1000
+"""A JPEG is decoded at a half, a quarter or an eighth of its size while its longer side stays at least this long."""
+
+_FORMATS = (
+    (b"\x89PNG\r\n\x1a\n", "PngImagePlugin", "PngImageFile"),
+    (b"\xff\xd8\xff", "JpegImagePlugin", "JpegImageFile"),
+    (b"GIF8", "GifImagePlugin", "GifImageFile"),
+    (b"II*\0", "TiffImagePlugin", "TiffImageFile"),
+    (b"MM\0*", "TiffImagePlugin", "TiffImageFile"),
+    (b"RIFF", "WebPImagePlugin", "WebPImageFile"),
+    (b"BM", "BmpImagePlugin", "BmpImageFile"),
+    *((b"P%d" % kind, "PpmImagePlugin", "PpmImageFile") for kind in range(1, 7)),
+)
+"""First bytes of a file, module in Pillow, class in the module."""
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm")
+)
+"""Endings by which pictures are found in a folder."""
+
+_EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+_EXIF_ORIENTATION = 0x0112
+
+_pillow_lock = threading.Lock()
+"""Held while Python's warnings are off, since `warnings.catch_warnings` belongs to the whole process."""
+
+
+def read_picture(source: Source, name: str = "the picture") -> Grey:
+    """Read a picture as grey over its own ground: turned upright, transparency and colour resolved.
+
+    Args:
+        source: A file's path, its bytes, a Pillow image, or an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] of
+            uint8, uint16, bool, or float within 0..1.
+        name: What messages call a picture that has no path.
+
+    Raises:
+        PictureError: There is no such picture, or it cannot be read, or it is over a limit.
+        CallError: `source` is none of these.
+    """
+    if isinstance(source, np.ndarray):
+        return _grey_from_array(source, name)
+    if isinstance(source, str | os.PathLike):
+        return _decode(_read_file(os.fspath(source)), os.fspath(source))
+    if isinstance(source, bytes):
+        return _decode(source, name)
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return _grey_from_image(source, name)
+    raise CallError(f"a picture is a path, bytes, a Pillow image or a numpy array, found {type(source).__name__}")
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_BYTES:
+                raise _too_many_bytes(path)
+            # A pipe or a device has no size: read to the limit and one byte more, for which memory is taken first.
+            return file.read(size or MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise PictureError("not_found", f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise PictureError("not_readable", f"{path}: cannot be read: {reason}") from error
+
+
+def _too_many_bytes(name: str) -> PictureError:
+    return PictureError("too_large", f"{name}: more than {MAX_BYTES // 1_000_000} MB, the most that is read")
+
+
+def _check_pixels(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS // 1_000_000
+        raise PictureError("too_large", f"{name}: {width}x{height} pixels, at most {limit} megapixels are decoded")
+
+
+def _decode(content: bytes, name: str) -> Grey:
+    """Decode a file's bytes; nothing is decoded that is over a limit."""
+    if not content:
+        raise PictureError("empty", f"{name}: the file is empty")
+    if len(content) > MAX_BYTES:
+        raise _too_many_bytes(name)
+    known = next((form for form in _FORMATS if content.startswith(form[0])), None)
+    if known is None:
+        raise _not_a_picture(name)
+    magic, module, kind = known
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plugin: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{module}"), kind)
+        try:
+            image = plugin(BytesIO(content))
+        except Exception as error:  # Pillow's plugins raise whatever a damaged header leads them to
+            # Two or four letters can also begin a text: only longer signatures say what a file meant to be.
+            if len(magic) == 2 or magic == b"RIFF":
+                raise _not_a_picture(name) from error
+            raise _truncated(name, error) from error
+    _check_pixels(*image.size, name)
+    if module == "JpegImagePlugin":
+        # At a reduced size where that is enough: the decoder then does less.
+        share = min(1.0, DRAFT_SIDE / max(image.size))
+        image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
+    return _grey_from_image(image, name)
+
+
+def _not_a_picture(name: str) -> PictureError:
+    return PictureError("not_a_picture", f"{name}: not a picture (PNG, JPEG, GIF, TIFF, WebP, BMP or PNM)")
+
+
+def _truncated(name: str, error: Exception) -> PictureError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return PictureError("truncated", f"{name}: the picture is cut off or damaged: {reason}")
+
+
+def _grey_from_image(image: Image.Image, name: str) -> Grey:
+    _check_pixels(*image.size, name)
+    if 0 in image.size:
+        raise PictureError("empty", f"{name}: the picture has no pixels")
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            image.load()
+            grey = _flatten(image)
+            orientation = _exif_orientation(image)
+        except Exception as error:  # what Pillow raises on damaged data is open-ended: struct.error, IndexError ...
+            raise _truncated(name, error) from error
+    return upright(grey, orientation)
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    """EXIF's orientation 1..8; 1, upright, where nothing usable is said (Pillow turns a TIFF by itself)."""
+    if not any(key in image.info for key in _EXIF_KEYS):
+        return 1  # spares the import of Pillow's TIFF plugin, which reads EXIF
+    try:
+        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # a damaged note about the picture is no reason not to look at the picture
+        return 1
+
+
+def upright(grey: Grey, orientation: int) -> Grey:
+    """Turn a picture as EXIF's orientation says: a view, [H, W] or [W, H].
+
+    Values other than 2..8 leave it as it is. Reference: CIPA DC-008 (EXIF 2.32), 4.6.4, tag 0x0112.
+    """
+    if orientation in (5, 6, 7, 8):
+        grey = grey.T
+    if orientation in (2, 3, 6, 7):
+        grey = grey[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        grey = grey[::-1]
+    return grey
+
+
+def _flatten(image: Image.Image) -> Grey:
+    """Resolve a loaded image's mode, palette, colour and transparency to grey."""
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("I", "F"):
+        return _grey_from_wide(np.asarray(image))
+    if image.has_transparency_data:
+        # "La" is the one mode that Pillow converts to nothing but "LA".
+        straight = image.convert("LA") if image.mode == "La" else image.convert("RGBA").convert("LA")
+        return np.asarray(over_own_ground(*straight.split()))
+    if image.mode in ("1", "L"):
+        return np.asarray(image if image.mode == "L" else image.convert("L"))
+    from mnistsum_runtime.preparation.colour import grey_of_contrast
+
+    return np.asarray(grey_of_contrast(image if image.mode == "RGB" else image.convert("RGB")))
+
+
+def _grey_from_wide(levels: NDArray[np.int32] | NDArray[np.float32]) -> Grey:
+    """Bring Pillow's 32-bit modes to a range that is known: 0..1, 0..255 or 0..65535, else stretched to 0..1."""
+    low, high = float(levels.min()), float(levels.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("pixels that are not finite numbers")
+    if levels.dtype == np.int32 and low >= 0 and high <= 65535:
+        return levels.astype(np.uint8) if high <= 255 else levels.astype(np.uint16)
+    if low >= 0:
+        for white in (1, 255, 65535):
+            if high <= white:
+                return (levels / np.float32(white)).astype(np.float32)
+    return ((levels.astype(np.float64) - low) / (high - low or 1)).astype(np.float32)
+
+
+def over_own_ground(grey: Image.Image, alpha: Image.Image) -> Image.Image:
+    """Lay a grey picture over the flat ground that it was drawn for.
+
+    What is visible is either ink alone, then the ground is its opposite (white under dark ink, black under light);
+    or a whole picture with paper of its own, then the paper goes on where nothing is visible.
+
+    Args:
+        grey: Mode L.
+        alpha: Mode L, 255 is opaque.
+    """
+    from PIL import Image
+
+    if alpha.getextrema()[0] == 255:
+        return grey
+    visible = np.asarray(grey.histogram(mask=alpha.point([0] * 128 + [255] * 128)))
+    count = int(visible.sum())
+    if count == 0:
+        return Image.new("L", grey.size, 255)
+    first, median, last = np.searchsorted(visible.cumsum(), np.array([0.01, 0.5, 0.99]) * count)
+    share = count / (grey.width * grey.height)
+    has_paper = share > 0.8 or (share > 0.5 and last - first > 64)
+    mean = float(visible @ np.arange(256)) / count
+    ground = int(median) if has_paper else 255 if mean < 128 else 0
+    return Image.composite(grey, Image.new("L", grey.size, ground), alpha)
+
+
+def _grey_from_array(array: NDArray[Any], name: str) -> Grey:
+    """Check an array and bring it to grey; two-dimensional uint8, uint16 and float32 are not copied."""
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    colour = array.ndim == 3 and array.shape[2] in (3, 4)
+    if not (array.ndim == 2 or colour):
+        raise PictureError(
+            "bad_array",
+            f"{name}: expected an array [H, W] or [H, W, 1, 3 or 4], found shape {list(array.shape)}",
+        )
+    if array.size == 0:
+        raise PictureError("bad_array", f"{name}: the array has no pixels, its shape is {list(array.shape)}")
+    _check_pixels(array.shape[1], array.shape[0], name)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        array = array.astype(np.uint16, copy=False)  # in either byte order
+    elif array.dtype.kind == "f":
+        low, high = array.min(), array.max()
+        if not (low >= 0 and high <= 1):  # also where NaN makes both comparisons false
+            raise PictureError("bad_array", f"{name}: floats must be finite and 0..1, found {low:g}..{high:g}")
+        array = array.astype(np.float32, copy=False)
+    elif array.dtype != np.uint8:
+        raise PictureError("bad_array", f"{name}: expected uint8, uint16, bool or float 0..1, found {array.dtype}")
+    return _grey_from_colour(array) if colour else array
+
+
+def _grey_from_colour(array: NDArray[Any]) -> Grey:
+    """[H, W, 3 or 4] at 8 bits, as Pillow also reads 16-bit colour."""
+    from PIL import Image
+
+    if array.dtype == np.uint16:
+        array = (array >> 8).astype(np.uint8)
+    elif array.dtype == np.float32:
+        array = np.rint(array * np.float32(255)).astype(np.uint8)
+    return _flatten(Image.fromarray(np.ascontiguousarray(array)))

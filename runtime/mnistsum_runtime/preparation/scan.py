@@ -1,0 +1,221 @@
+"""The short way for clean scans: one threshold parts the ink from an even ground."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnistsum_runtime.preparation.mnist_form import (
+    BOX_SIZE,
+    THICKEST,
+    THINNEST,
+    bring_near_mnist,
+    fit_into_box,
+    ink_box,
+    place_by_mass,
+    span,
+)
+from mnistsum_runtime.preparation.prepared import LEAST_NOISE, PreparedPicture
+from mnistsum_runtime.preparation.strokes import change_width, stroke_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_runtime.preparation.mnist_form import Box
+
+LEAST_CONTRAST = 48
+"""In a clean scan ink and ground are this many levels apart,"""
+LARGEST_SPREAD = 0.06
+"""the ground's standard deviation is at most this share of that,"""
+LARGEST_SHARE = 0.6
+"""the ink's share of the picture at most this (a bold digit that is cropped closely has half of it),"""
+LEAST_LENGTH = 16
+"""its length at least this many pixels;"""
+FULL_BOX, LARGE_BOX = 0.7, 0.15
+"""and it does not fill its box as a sheet does: not more than the first share of a box of more than the second share of
+the picture,"""
+NARROW, LARGE_NARROW = 0.5, 0.2
+"""unless it is a bold 1: the box narrower than the first share of its length, the ink not more than the second share of
+the picture, which the deep way does not take for a sheet either;"""
+TURNED_BOX = 0.42
+"""nor more than this share where it has the outline of a sheet that is turned."""
+BAND, COVERED = 0.1, 0.8
+"""A printed box around the digit has ink along this share of its sides, this share of its length deep: the round sides
+of a 0 have 0.6."""
+SAMPLED = 100
+"""So many rows or columns are enough for a histogram,"""
+COARSE = 40
+"""and so many for an outline."""
+LARGEST_CONTACT = 0.3
+"""A digit that touches the border does so along at most this share of its length."""
+LEVELS = np.arange(256.0)
+"""Of a histogram's entries."""
+
+
+def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture | None:
+    """Prepare a clean scan: an even ground, and one digit and at most specks on it; None for all else.
+
+    Args:
+        levels: uint8 [height, width], 0 black to 255 white.
+        reduction: How many pixels of the given picture one of `levels` is wide.
+    """
+    histogram = level_histogram(levels)
+    threshold = otsu_threshold(histogram)
+    if threshold is None:
+        return None
+    dark_ink = bool(levels[0, 0] > threshold)
+    paper, pen, spread, share = two_classes(histogram, threshold, dark_ink)
+    height = abs(pen - paper)
+    if height < LEAST_CONTRAST or spread > LARGEST_SPREAD * height or share > LARGEST_SHARE:
+        return None
+    found = find_one_digit(levels <= threshold if dark_ink else levels > threshold)
+    if found is None:
+        return None
+    mask, (top, bottom, left, right), parts, specks, contact = found
+    if may_be_sheet(mask, (top, bottom, left, right)):
+        return None
+    ink = levels[top:bottom, left:right].astype(np.float32)
+    ink -= paper
+    ink *= np.float32(1 / (pen - paper))
+    ink.clip(0, 1, ink)
+    if specks:
+        ink *= change_width(mask[top:bottom, left:right].astype(np.float32), 3)
+    boxed, thickening = fit_into_box(ink), 0.0
+    scale = max(ink.shape) / BOX_SIZE
+    stroke = stroke_width(boxed) * scale
+    if not THINNEST * scale <= stroke <= THICKEST * scale:
+        ink, stroke, thickening = bring_near_mnist(ink)
+        boxed = fit_into_box(ink)
+    return PreparedPicture(
+        place_by_mass(boxed),
+        untouched=False,
+        mask=mask,
+        reduction=reduction,
+        box=(top * reduction, bottom * reduction, left * reduction, right * reduction),
+        dark_ink=dark_ink,
+        ground_level=float(paper),
+        contrast=height / 255,
+        noise=max(spread / 255, LEAST_NOISE),
+        threshold=abs(threshold + dark_ink - paper) / height,
+        specks_dropped=specks,
+        parts=parts,
+        cut=contact > 0,
+        stroke_width=stroke * reduction,
+        thickening=thickening,
+    )
+
+
+def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int, int, int] | None:
+    """The digit in a mask that shows nothing else but specks; None for another mask.
+
+    Where it touches the border it touches one side, along a small part of its length: what does more may be a shadow,
+    a finger or the table.
+
+    Returns:
+        The digit's mask and box, how many parts it has, how many specks there were, and how many of its pixels lie on
+        the border.
+    """
+    rows, columns = np.logical_or.reduce(mask, axis=1), np.logical_or.reduce(mask, axis=0)
+    (top, bottom), (left, right) = span(rows), span(columns)
+    sides = (top == 0) + (left == 0) + (bottom == mask.shape[0]) + (right == mask.shape[1])
+    if sides > 1:
+        return None
+    parts, specks, contact = 1, 0, 0
+    gap = np.count_nonzero(rows) < bottom - top or np.count_nonzero(columns) < right - left
+    boxed = is_boxed(mask[top:bottom, left:right])
+    if gap or boxed or sides:
+        # Seen from the side or from above there is a gap, or something stands all around: not all is one part.
+        from mnistsum_runtime.preparation.components import choose_parts, label
+
+        components = label(mask)
+        chosen, small = choose_parts(components, components.area.astype(np.float64))
+        parts, specks = int(chosen.sum()), int((small & ~chosen).sum())
+        contact = int(components.border_contact()[chosen].sum())
+        if parts + specks < len(components) or (boxed and parts > 1):
+            return None
+        mask = components.mask_of(chosen)
+        top, bottom, left, right = ink_box(mask)
+        if contact > LARGEST_CONTACT * max(bottom - top, right - left):
+            return None
+    if max(bottom - top, right - left) < LEAST_LENGTH:
+        return None
+    return mask, (top, bottom, left, right), parts, specks, contact
+
+
+def is_boxed(mask: NDArray[np.bool_]) -> bool:
+    """Whether there is ink along three or all of a mask's four sides, as a printed box has it; one may be broken."""
+    band = max(1, round(BAND * max(mask.shape)))
+    open_sides = 0
+    for side in (mask[:band], mask[-band:], mask.T[:band], mask.T[-band:]):
+        open_sides += bool(np.count_nonzero(np.logical_or.reduce(side)) < COVERED * side.shape[1])
+        if open_sides == 2:  # of most digits, the first two: the others need not be looked at
+            return False
+    return True
+
+
+def may_be_sheet(mask: NDArray[np.bool_], box: Box) -> bool:
+    """Whether what was found may be a sheet on a table instead of a stroke: large, and it fills its outline."""
+    top, bottom, left, right = box
+    height, width = bottom - top, right - left
+    if height * width <= LARGE_BOX * mask.size:
+        return False
+    ink = int(np.count_nonzero(mask))
+    if ink > FULL_BOX * height * width:
+        return min(height, width) > NARROW * max(height, width) or ink > LARGE_NARROW * mask.size
+    return ink > TURNED_BOX * height * width and _fills_outline(mask)
+
+
+def _fills_outline(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask fills a sheet's outline, but for what is written on it."""
+    from mnistsum_runtime.preparation.sheet import LEAST_FILLED, NOTE_FILLED, is_note, outline, smallest_rectangle
+
+    step = max(1, min(mask.shape) // COARSE)
+    coarse = mask[::step, ::step]
+    narrow, long = smallest_rectangle(coarse)
+    ink = np.count_nonzero(coarse)
+    if ink <= LEAST_FILLED * NOTE_FILLED * narrow * long:  # which nearly all digits do not fill
+        return False
+    around = outline(coarse)
+    return bool(ink > LEAST_FILLED * np.count_nonzero(around) and is_note(around))
+
+
+def level_histogram(levels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often each level 0..255 stands in a picture: [256]; of a large one, in a part of its rows and columns."""
+    step = max(1, min(levels.shape) // SAMPLED)
+    return np.bincount(levels[::step, ::step].ravel(), minlength=256)
+
+
+def otsu_threshold(histogram: NDArray[np.integer]) -> int | None:
+    """The level t that best parts a [256] histogram into levels <= t and levels > t; None where it has but one level.
+
+    The between-class variance is largest there; of a flat maximum, the middle.
+    (N. Otsu: A Threshold Selection Method from Gray-Level Histograms, IEEE Trans. SMC 9, 1979.)
+    """
+    below = np.add.accumulate(histogram, dtype=np.float64)
+    moment = np.add.accumulate(histogram * LEVELS)
+    total, total_moment = below[-1], moment[-1]
+    # Where a class is empty, the numerator is 0.
+    variance = (total_moment * below - total * moment) ** 2 / np.maximum(below * (total - below), 1)
+    best = int(variance.argmax())
+    if variance[best] == 0:
+        return None
+    flat = int(below.searchsorted(below[best], "right"))  # up to the next level that occurs
+    return (best + flat - 1) // 2
+
+
+def two_classes(histogram: NDArray[np.integer], threshold: int, dark_ink: bool) -> tuple[int, int, float, float]:
+    """The levels of ground and ink on either side of a threshold: both medians, the ground's spread, the ink's share.
+
+    The spread is the standard deviation as the 10th and the 90th percentile have it: the soft edges of ink, which are
+    on the ground's side as well, are no unevenness of the ground.
+    """
+    if dark_ink:
+        histogram, threshold = histogram[::-1], 254 - threshold
+    below = np.add.accumulate(histogram)
+    lower, total = int(below[threshold]), int(below[-1])
+    places = (0.1 * lower, 0.5 * lower, 0.9 * lower, 0.5 * (lower + total))
+    low, ground, high, full = below.searchsorted(places).tolist()
+    if dark_ink:
+        ground, full = 255 - ground, 255 - full
+    return ground, full, (high - low) / 2.56, (total - lower) / total

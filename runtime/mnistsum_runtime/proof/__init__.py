@@ -1,0 +1,1 @@
+"""References and their verification, for any network: knows numpy and onnxruntime, and no digit."""

@@ -1,0 +1,1 @@
+"""Measurements that take many trainings, and what trainings are compared with."""
