@@ -11,14 +11,14 @@ from mnistsum_runtime import PictureError
 from mnistsum_runtime.preparation.boxes import find_boxes, is_rectangle
 from mnistsum_runtime.preparation.colour import grey_of_contrast
 from mnistsum_runtime.preparation.components import choose_parts, label
-from mnistsum_runtime.preparation.ground import NARROW, WIDE, Grounds, closing
+from mnistsum_runtime.preparation.ground import NARROW, WIDE, Grounds
 from mnistsum_runtime.preparation.ink import find_ink, is_free_of_rest
 from mnistsum_runtime.preparation.lines import remove_lines
 from mnistsum_runtime.preparation.mnist_form import ink_box
+from mnistsum_runtime.preparation.morphology import change_width, closing, stroke_width
 from mnistsum_runtime.preparation.prepare import prepare_picture, reduce_size
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.preparation.sheet import cut_out_sheet, find_sheet, is_note, outline
-from mnistsum_runtime.preparation.strokes import change_width, stroke_width
 
 SIDE = 240
 Plane = NDArray[np.float32]

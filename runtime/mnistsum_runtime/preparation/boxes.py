@@ -1,4 +1,4 @@
-"""Printed boxes, as forms have them around each digit."""
+"""Printed boxes, as forms have them around each digit: what both ways of the preparation know of them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistsum_runtime.preparation.scan import BAND, is_boxed
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnistsum_runtime.preparation.components import Components
 
+BAND, COVERED = 0.1, 0.8
+"""A printed box has ink within the first share of its length from its sides, along the second share of each side: the
+round sides of a 0 have 0.6."""
 LEAST_ALONG = 0.9
 """At least this share of a box's ink lies along its sides; it may be a few degrees askew."""
 LEAST_INSIDE = 0.15
 """What stands in a box is at least this long, as a share of it: a dot within a 0 makes no box of it."""
 LEAST_EVIDENCE = 0.05
-"""And has at least this share of its evidence."""
+"""What stands in a box has at least this share of its evidence."""
 
 
 def find_boxes(parts: Components, strength: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -41,6 +42,17 @@ def find_boxes(parts: Components, strength: NDArray[np.float64]) -> NDArray[np.b
         )
         boxes[part] = inside.any() and is_rectangle(_cut(parts, int(part)))
     return boxes
+
+
+def is_boxed(mask: NDArray[np.bool_]) -> bool:
+    """Whether there is ink along three or all of a mask's four sides, as a printed box has it; one may be broken."""
+    band = max(1, round(BAND * max(mask.shape)))
+    open_sides = 0
+    for side in (mask[:band], mask[-band:], mask.T[:band], mask.T[-band:]):
+        open_sides += bool(np.count_nonzero(np.logical_or.reduce(side)) < COVERED * side.shape[1])
+        if open_sides == 2:  # of most digits, the first two: the others need not be looked at
+            return False
+    return True
 
 
 def is_rectangle(mask: NDArray[np.bool_]) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistsum_runtime.preparation.morphology import closing
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -126,33 +128,3 @@ def quadratic_surface(light: Logs) -> Logs:
     x, y = columns, rows[:, None]
     surface = (c[0] + c[1] * x + c[3] * x * x) + (c[2] + c[4] * x + c[5] * y) * y
     return np.asarray(surface.clip(-LARGEST_LOG, LARGEST_LOG), np.int16)
-
-
-def closing(light: Logs, side: int) -> Logs:
-    """The grey-scale closing by a square of `side` pixels (made odd): the maximum over it, then the minimum.
-
-    Beyond the picture its slope goes on, mirrored, where repeating the border would level slopes off.
-    """
-    reach = side // 2
-    padded = np.pad(light, [(min(2 * reach, length - 1),) * 2 for length in light.shape], "reflect", reflect_type="odd")
-    closed = -_maximum(-_maximum(padded, reach), reach)
-    top, left = ((p - q) // 2 for p, q in zip(padded.shape, light.shape, strict=True))
-    return closed[top : top + light.shape[0], left : left + light.shape[1]]
-
-
-def _maximum(light: Logs, reach: int) -> Logs:
-    """The maximum over a centred square of 2 `reach` + 1 pixels, the border repeated.
-
-    Along each axis by doubling: the maximum over 2 n pixels is that of two maxima over n.
-    """
-    for _ in range(2):
-        padded = np.pad(light, ((reach, reach), (0, 0)), mode="edge")
-        length = 1
-        while 2 * length <= 2 * reach + 1:
-            padded = np.maximum(padded[:-length], padded[length:])
-            length *= 2
-        rest = 2 * reach + 1 - length
-        if rest:
-            padded = np.maximum(padded[:-rest], padded[rest:])
-        light = np.ascontiguousarray(padded.T)
-    return light

@@ -11,8 +11,8 @@ from mnistsum_runtime.preparation.boxes import find_boxes
 from mnistsum_runtime.preparation.components import Components, choose_parts, label
 from mnistsum_runtime.preparation.lines import remove_lines
 from mnistsum_runtime.preparation.mnist_form import INK_BEGINS
+from mnistsum_runtime.preparation.morphology import change_width
 from mnistsum_runtime.preparation.prepared import LEAST_NOISE
-from mnistsum_runtime.preparation.strokes import change_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistsum_runtime.contract import IMAGE_SIZE
-from mnistsum_runtime.preparation.strokes import change_width, stroke_width
+from mnistsum_runtime.preparation.morphology import change_width, stroke_width
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -10,9 +10,9 @@ from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.preparation.ground import NARROW, NARROWEST, WIDE, Grounds
 from mnistsum_runtime.preparation.ink import ACROSS, LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.preparation.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
+from mnistsum_runtime.preparation.morphology import change_width, stroke_width
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.preparation.sheet import cut_out_sheet
-from mnistsum_runtime.preparation.strokes import change_width, stroke_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistsum_runtime.preparation.boxes import is_boxed
 from mnistsum_runtime.preparation.mnist_form import (
     BOX_SIZE,
     THICKEST,
@@ -16,8 +17,8 @@ from mnistsum_runtime.preparation.mnist_form import (
     place_by_mass,
     span,
 )
+from mnistsum_runtime.preparation.morphology import change_width, stroke_width
 from mnistsum_runtime.preparation.prepared import LEAST_NOISE, PreparedPicture
-from mnistsum_runtime.preparation.strokes import change_width, stroke_width
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +41,6 @@ NARROW, LARGE_NARROW = 0.5, 0.2
 the picture, which the deep way does not take for a sheet either;"""
 TURNED_BOX = 0.42
 """nor more than this share where it has the outline of a sheet that is turned."""
-BAND, COVERED = 0.1, 0.8
-"""A printed box around the digit has ink along this share of its sides, this share of its length deep: the round sides
-of a 0 have 0.6."""
 SAMPLED = 100
 """So many rows or columns are enough for a histogram,"""
 COARSE = 40
@@ -141,17 +139,6 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
     if max(bottom - top, right - left) < LEAST_LENGTH:
         return None
     return mask, (top, bottom, left, right), parts, specks, contact
-
-
-def is_boxed(mask: NDArray[np.bool_]) -> bool:
-    """Whether there is ink along three or all of a mask's four sides, as a printed box has it; one may be broken."""
-    band = max(1, round(BAND * max(mask.shape)))
-    open_sides = 0
-    for side in (mask[:band], mask[-band:], mask.T[:band], mask.T[-band:]):
-        open_sides += bool(np.count_nonzero(np.logical_or.reduce(side)) < COVERED * side.shape[1])
-        if open_sides == 2:  # of most digits, the first two: the others need not be looked at
-            return False
-    return True
 
 
 def may_be_sheet(mask: NDArray[np.bool_], box: Box) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistsum_runtime.preparation.components import label
+from mnistsum_runtime.preparation.morphology import shrink
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,11 +160,3 @@ def _between_ends(mask: Mask) -> Mask:
     forward = np.logical_or.accumulate(mask, axis=1)
     backward = np.logical_or.accumulate(mask[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(forward & backward)
-
-
-def shrink(mask: Mask, steps: int) -> Mask:
-    """Take `steps` pixels off a mask all around; what is beyond the picture counts as true."""
-    for _ in range(steps):
-        padded = np.pad(mask, 1, constant_values=True)
-        mask = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask
