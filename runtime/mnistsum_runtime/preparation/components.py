@@ -58,6 +58,7 @@ class Components:
         outer = (self.run_rows == 0) | (self.run_rows == height - 1)
         contact = np.bincount(self.run_labels, np.where(outer, lengths, 0), count)
         sides = (self.run_starts == 0).astype(np.int64) + (self.run_ends == width)
+        sides = np.minimum(sides, lengths)  # in a picture one pixel wide, one pixel lies on both
         contact += np.bincount(self.run_labels, np.where(outer, 0, sides), count)
         return contact.astype(np.int64)
 

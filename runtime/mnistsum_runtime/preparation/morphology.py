@@ -1,6 +1,6 @@
 """Mathematical morphology in numpy: how wide strokes are, dilation, erosion, and the grey-scale closing.
 
-scipy judges it in the tests. On the device its import would cost 27 MB of memory and a quarter of a second of every call.
+scipy judges it in the tests. On the device its import would cost 27 MB of memory and a quarter of a second a call.
 """
 
 from __future__ import annotations
