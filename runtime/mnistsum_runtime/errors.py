@@ -2,7 +2,7 @@
 
 
 class MnistsumError(Exception):
-    """Base of all; `exit_code` is what a command ends with when the error reaches its rim."""
+    """Base of all; `exit_code` is what a command ends with when the error ends it."""
 
     exit_code = 1
 

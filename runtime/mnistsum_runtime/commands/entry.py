@@ -1,5 +1,6 @@
-"""The rim that every command shares: errors become one line and an exit code, never a traceback. Without click."""
+"""What every command runs in: errors become one line and an exit code, never a traceback. Without click."""
 
+import errno
 import gc
 import io
 import os
@@ -63,8 +64,7 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
         _discard_output()
         return 1
     except OSError as error:
-        _discard_output()
-        return _complain(name, f"the output cannot be written: {error.strerror or error}", 1)
+        return _complain(name, _tell_os_error(error), 1)
     return code
 
 
@@ -72,6 +72,30 @@ def write_error(line: str) -> None:
     """Write a line to standard error, if there is one."""
     if sys.stderr is not None:
         print(line, file=sys.stderr)
+
+
+def _tell_os_error(error: OSError) -> str:
+    """What the operating system refused, and of which file; of the output, where it was the output that failed."""
+    flushed = _flush_output()
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: {reason}"
+    # Unbuffered, an output that has failed keeps nothing, and can be flushed. But only who writes meets these errors,
+    # and what is written to files is told with their names.
+    if not flushed or (sys.stdout is not None and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}):
+        return f"the output cannot be written: {reason}"
+    return reason
+
+
+def _flush_output() -> bool:
+    """Write what is still buffered, if there is an output; whether it could be. If not, it is discarded."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # Python keeps what it could not write: an output that has failed fails again
+        _discard_output()
+        return False
+    return True
 
 
 def _discard_output() -> None:

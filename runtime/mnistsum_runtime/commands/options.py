@@ -1,4 +1,4 @@
-"""How a click command runs: within the rim of `rim`, its own errors like all others."""
+"""How a click command runs, its own errors told like all others by `entry`; and the options that commands share."""
 
 import sys
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ operation_option = click.option(
     type=click.Choice(list(OPERATIONS)),
     help="Which of the models in the package.  [default: sum]",
 )
-"""`--operation`, the same."""
+"""`--operation`, of every command that answers."""
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, MOST_THREADS),
@@ -41,13 +41,13 @@ def run_command(command: click.Command) -> None:
 
 
 def run_and_exit(command: click.Command) -> None:
-    """As `run_command`, for the commands whose start a user feels."""
+    """Run a click command and leave the process at once, for the commands whose start a user feels."""
     start_quickly()
     leave_quickly(exit_code_of(command))
 
 
 def exit_code_of(command: click.Command) -> int:
-    """Run a click command within the rim; its exit code."""
+    """Run a click command as `entry.exit_code` runs any job; its exit code."""
 
     def job() -> int:
         try:

@@ -1,0 +1,58 @@
+"""What the operating system refuses a command is told as what it is: of which file, of the output, or neither."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+JOB = """
+import os, sys
+from mnistsum_runtime.commands.entry import exit_code, leave_quickly
+def job():
+    print("a line")
+    {does}
+    return 0
+leave_quickly(exit_code("mnistsum-some", job))
+"""
+
+
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"], autouse=True)
+def buffering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
+
+
+def call(does: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    script = [sys.executable, "-c", JOB.format(does=does)]
+    return subprocess.run(script, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", ["'references.npz'", "b'references.npz'"])
+def test_a_file_that_cannot_be_read_is_named(name: str) -> None:
+    done = call(f"open({name})")
+    expected = "mnistsum-some: references.npz: No such file or directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a line\n", expected)
+
+
+def test_an_error_without_a_file_is_not_called_the_output_s() -> None:
+    done = call("raise OSError(12, os.strerror(12))")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a line\n", "mnistsum-some: Cannot allocate memory\n")
+
+
+def test_an_error_with_nothing_but_words_is_told_in_them() -> None:
+    done = call("raise OSError('could not get source code')")
+    assert (done.returncode, done.stderr) == (1, "mnistsum-some: could not get source code\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("does", ["pass", "sys.stdout.flush()"])
+def test_an_output_that_fails_is_called_the_output(does: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = call(does, full.fileno())
+    expected = "mnistsum-some: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, expected)
+
+
+def test_without_an_output_an_error_is_told_all_the_same() -> None:
+    done = call("sys.stdout = None; raise OSError(12, os.strerror(12))")
+    assert (done.returncode, done.stderr) == (1, "mnistsum-some: Cannot allocate memory\n")
