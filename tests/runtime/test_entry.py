@@ -56,3 +56,12 @@ def test_an_output_that_fails_is_called_the_output(does: str) -> None:
 def test_without_an_output_an_error_is_told_all_the_same() -> None:
     done = call("sys.stdout = None; raise OSError(12, os.strerror(12))")
     assert (done.returncode, done.stderr) == (1, "mnistsum-some: Cannot allocate memory\n")
+
+
+def test_an_output_that_fails_in_any_way_is_recognised_by_what_is_left_in_its_buffer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
+    done = call("os.close(1)")
+    expected = "mnistsum-some: the output cannot be written: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (1, expected)
