@@ -60,13 +60,14 @@ def parity_table() -> str:
     """Every comparison of the shipped file with torch."""
     export = _load("sum/export.json")
     parity = export["parity"]
-    rows = [["engine", "batch", "pairs", "largest difference, digit", "sum", "labels that agree"]]
+    rows = [["engine", "batch", "pairs", "largest difference, digit", "sum", "labels that agree, digit / sum"]]
     for row in parity["comparisons"]:
-        differences = [f"{row[key]:.1e}" for key in ("digit_difference", "value_difference")]
-        rows.append([row["engine"], str(row["batch"]), f"{row['pairs']:,}", *differences, f"{row['labels_agree']:,}"])
+        differences = [f"{output['largest_difference']:.1e}" for output in row["outputs"]]
+        agree = [f"{output['labels_equal']:,}" for output in row["outputs"]]
+        rows.append([row["engine"], str(row["batch"]), f"{row['rows']:,}", *differences, " / ".join(agree)])
     return _table(rows) + (
         f"\nOpset {export['opset']}, IR version {export['ir_version']}, {export['bytes']:,} bytes, "
-        f"tolerance {parity['tolerance']:g}, {parity['pairs']:,} different pairs.\n"
+        f"tolerance {parity['outputs']['digit']['tolerance']:g}, {parity['rows']:,} different pairs.\n"
     )
 
 

@@ -7,8 +7,12 @@ from typing import Any
 import onnx
 import torch
 
+from mnistsum_export.proof.examples import Arrays
+from mnistsum_export.proof.parity import Parity, measure_parity
+from mnistsum_export.proof.rules import Wishes
+from mnistsum_export.proof.subject import Subject, make_subject
 from mnistsum_runtime.operations import Operation
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.recipe import Architecture
 
 SAMPLES = 10
@@ -64,6 +68,18 @@ def rename(model: onnx.ModelProto, old: str, new: str) -> None:
     for node in model.graph.node:
         for names in (node.input, node.output):
             names[:] = [new if name == old else name for name in names]
+
+
+def make_network_subject(network: TwoInputNetwork | Ensemble, probes: Arrays, tolerance: float = 1e-4) -> Subject:
+    """As the network's export makes it."""
+    names = ["digit", network.operation.name]
+    return make_subject(network, probes, names, {}, Wishes(dict.fromkeys(names, 1), atol=tolerance, rtol=0))
+
+
+def measure(subject: Subject, model: onnx.ModelProto | bytes) -> Parity:
+    """Parity of a graph with what torch answers."""
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    return measure_parity(content, subject.case, subject.rules)
 
 
 def swap_outputs(model: onnx.ModelProto) -> None:

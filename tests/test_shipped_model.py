@@ -12,20 +12,24 @@ from onnx import numpy_helper
 
 from calling import call
 from clean_scans import measure
+from exporting import make_network_subject
+from exporting import measure as measure_parity_of
 from mnistsum_export.network.export import export
 from mnistsum_export.network.probes import make_probes
-from mnistsum_export.proof.parity import measure_parity, torch_logits
 from mnistsum_runtime import contract
 from mnistsum_runtime.commands.verify import command as verify
+from mnistsum_runtime.measure import samples
+from mnistsum_runtime.measure.recorded import read_recorded
+from mnistsum_runtime.measure.samples import verify_answers, verify_preparation
 from mnistsum_runtime.model import open_model, shipped_model
 from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.preparation.prepare import prepare
-from mnistsum_runtime.proof import verification
-from mnistsum_runtime.proof.references import read_references
-from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
-from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+from mnistsum_runtime.proof.verification import verify_inference
+from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist
 from mnistsum_train.evaluation import answer_all_pairs, evaluate
+from mnistsum_train.tensors import tensor_hash
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 CHECKPOINT = ARTIFACTS / "sum" / "checkpoint.safetensors"
@@ -64,23 +68,24 @@ def test_export_record_is_of_the_shipped_bytes() -> None:
 
 def test_receipt_covers_all_test_pairs_and_every_label_agrees(metadata: dict[str, str]) -> None:
     receipt = json.loads(metadata[contract.META_PARITY])
-    assert receipt["pairs"] >= 100_000
-    assert receipt["labels_agree"] == receipt["labels_compared"]
-    assert max(receipt["largest_difference"].values()) <= receipt["tolerance"] <= 1e-4
+    assert receipt["rows"] >= 100_000
+    assert receipt["labels_equal"] == receipt["labels_compared"] > 100_000
+    for output in receipt["outputs"].values():
+        assert 0 < output["largest_difference"] <= output["tolerance"] <= 1e-4
 
 
 def test_shipped_bytes_answer_as_torch_does(checkpoint: Checkpoint) -> None:
     probes = make_probes(load_mnist(train=False).first(100).images[:, 0].numpy())
-    truth = torch_logits(checkpoint.network, probes)
-    assert measure_parity(Path(shipped_model()).read_bytes(), probes, truth, 1e-4, "sum")
+    assert measure_parity_of(make_network_subject(checkpoint.network, probes), Path(shipped_model()).read_bytes())
 
 
 def test_shipped_references_tell_a_nudged_weight_and_a_shifted_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    references = read_references(open_model(shipped_model()))
-    assert references.real.sum() >= 200
-    assert set(references.numbers[references.real]) == set(range(10))
+    recorded = read_recorded(open_model(shipped_model()))
+    references = recorded.references
+    assert len(references) >= 200
+    assert set(references.inputs["number"].argmax(axis=1)) == set(range(10))
     model = onnx.load(shipped_model())
     floats = [tensor for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
     largest = max(floats, key=lambda tensor: np.prod(tensor.dims))
@@ -88,11 +93,12 @@ def test_shipped_references_tell_a_nudged_weight_and_a_shifted_picture(
     path = tmp_path / "nudged.onnx"
     onnx.save(model, path)
     nudged = open_model(path)
-    assert not verify_inference(nudged, replace(references, model_sha256=nudged.sha256()))
-    assert verify_preparation(references)
-    monkeypatch.setattr(verification, "prepare", lambda grey, name: np.roll(prepare(grey, name), 1, axis=0))
-    assert not any(sample.passed for sample in verify_preparation(references).samples)
-    assert verify_inference(open_model(shipped_model()), references)
+    assert not verify_inference(nudged.session, replace(references, model_sha256=nudged.sha256()))
+    assert verify_preparation(recorded.samples)
+    assert verify_answers(Predictor(), recorded.samples, 1e-3)
+    monkeypatch.setattr(samples, "prepare", lambda grey, name: np.roll(prepare(grey, name), 1, axis=0))
+    assert not any(picture.passed for picture in verify_preparation(recorded.samples).pictures)
+    assert verify_inference(open_model(shipped_model()).session, references)
 
 
 @pytest.mark.slow

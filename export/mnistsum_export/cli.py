@@ -3,105 +3,240 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.commands.entry import write_error
 from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.contract import FP32, INT8
-from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.errors import CallError, WorkError
 
 if TYPE_CHECKING:
-    from mnistsum_export.network.export import Export
-    from mnistsum_export.network.export_int8 import Int8Export
+    from mnistsum_export.proof.prove import Proof
 
+NAME = "mnistsum-export"
 SHIPPED_CHECKPOINT = Path(__file__).parents[2] / "artifacts" / "sum" / "checkpoint.safetensors"
 """There in a checkout, and only there."""
+OPSET = 17
 TOLERANCE = 1e-4
 SAMPLES = 1000
+_OF_A_MODULE = ("inputs", "model", "outputs", "labels", "dynamic", "constant", "atol", "rtol")
+_OF_THE_NETWORK = ("checkpoint", "precision", "tolerance", "samples")
 
 
-@click.command("mnistsum-export", context_settings={"show_default": True, "max_content_width": 100})
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path),
-    help="A .safetensors file from mnistsum-train.  [default: the shipped one, in a checkout]",
-)
-@click.option("--opset", type=int, default=17, help="ONNX operator set of the file, 13 to 23.")
-@click.option(
-    "--precision",
-    type=click.Choice([FP32, INT8]),
-    default=FP32,
-    help="int8: quantised with training digits, and compared with fp32 on digits that it was not trained on.",
-)
+class Exported(Protocol):
+    """What a network's export, fp32 or int8, says of itself."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+
+
+@click.command(NAME, context_settings={"max_content_width": 100})
+@click.option("--opset", type=int, help=f"ONNX operator set of the file, 13 to 23.  [default: {OPSET}]")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     help="The file to write; its references go beside it.  [default: mnistsum.onnx, or mnistsum-int8.onnx]",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
+@click.option("--verbose", is_flag=True, help="Where a module cannot be converted, also print what torch says.")
+@click.option(
+    "--module",
+    metavar="PACKAGE.MODULE:FACTORY",
+    help="A module of your own, from a function that makes it; needs --inputs.",
+)
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Examples: an array [rows, ...] for each input.",
+)
+@click.option("--outputs", metavar="NAME,...", help="Names of the outputs.  [default: a dict's keys, or output]")
+@click.option(
+    "--labels", multiple=True, metavar="NAME[=AXIS]", help="An output that is class logits: labels must be equal too."
+)
+@click.option(
+    "--dynamic",
+    multiple=True,
+    metavar="INPUT=AXIS:DIM",
+    help="A dimension that is free beside the batch: text=1:length.",
+)
+@click.option("--constant", multiple=True, metavar="NAME", help="An output that may be the same for all examples.")
+@click.option("--atol", multiple=True, metavar="[NAME=]X", help="Absolute tolerance.  [default: 0]")
+@click.option(
+    "--rtol", multiple=True, metavar="[NAME=]X", help="Tolerance relative to an output's spread.  [default: 1e-4]"
+)
+@click.option(
+    "--model", type=click.Path(path_type=Path), metavar="FILE.onnx", help="Prove this file instead of converting."
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Without --module: a file from mnistsum-train.  [default: the shipped one, in a checkout]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice([FP32, INT8]),
+    help="Of a checkpoint. int8: quantised with training digits, compared with fp32 on others.  [default: fp32]",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, min_open=True),
-    help=f"fp32: largest difference of a logit from torch's that passes.  [default: {TOLERANCE:g}]",
+    help=f"Of a checkpoint, fp32: largest difference of a logit that passes.  [default: {TOLERANCE:g}]",
 )
 @click.option(
     "--samples",
     type=click.IntRange(1, 10_000),
-    help=f"fp32: MNIST test digits to compare on, each with all ten numbers.  [default: {SAMPLES}]",
+    help=f"Of a checkpoint, fp32: test digits to compare on, each with all ten numbers.  [default: {SAMPLES}]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.version_option(__version__)
 def command(
-    checkpoint: Path | None,
-    opset: int,
-    precision: str,
-    output: Path | None,
-    tolerance: float | None,
-    samples: int | None,
-    as_json: bool,
+    opset: int | None, output: Path | None, as_json: bool, verbose: bool, module: str | None, **given: Any
 ) -> None:
-    """Turn a checkpoint into an ONNX file, and prove that the file answers as torch does.
+    """Turn a PyTorch network into an ONNX file, and prove that the file answers as torch does.
 
-    The same digits, and blank, saturated and noise pictures, go through torch, through onnxruntime (optimised and
-    as written, in batches of 1, 2, 7 and 64) and through onnx's reference evaluator. The result is measured on the
-    very bytes that are written, and goes into the file's metadata. Unless all logits are within the tolerance and
-    all labels the same, nothing is written and the exit code is 1.
+    \b
+      mnistsum-export --module nets:make_net --inputs examples.npz --output net.onnx
+      mnistsum-export --checkpoint runs/mine/checkpoint.safetensors --output mine.onnx
 
-    An int8 file answers a little differently by nature. It is written if it gets at most 0.05 points less right on
-    the 5,000 validation pictures with all ten numbers, and has at most 40 % of fp32's bytes.
+    The examples go through torch, through onnxruntime (optimised and as written, in batches of 1, 2, 7 and 64) and
+    through onnx's reference evaluator. What is measured on the very bytes that are written goes into the file's
+    metadata. Unless every output is within its tolerance and every label the same, nothing is written, the submodule
+    at which the two part is named, and the exit code is 1.
 
-    References for mnistsum-verify are written beside the file, FILE.references.npz.
-    """
+    Without --module it is the network that reads digits, with MNIST's test digits, and blank, saturated and noise
+    pictures. Its int8 file answers a little differently by nature: it is written if it gets at most 0.05 points less
+    right on the 5,000 validation pictures with all ten numbers, and has at most 40 % of fp32's bytes.
+
+    References for mnistsum-verify are written beside the file, NAME.references.npz beside NAME.onnx.
+
+    Exit code: 0 proven and written, 1 not proven, 2 the call was wrong, 3 the checkpoint or model is no good.
+    """  # noqa: D301  (click needs the backspace itself)
     require_extra("export", "torch", "torchvision", "safetensors", "onnx", "onnxruntime")
+    _require_one_kind(module, given)
+    try:
+        if module is not None:
+            with redirect_stdout(sys.stderr):  # whatever a user's module prints is no result
+                proof = _prove_module(module, opset, output, given)
+            _print(proof.to_dict(), str(proof), as_json)
+            for warning in proof.warnings:
+                write_error(f"{NAME}: torch warned while tracing: {warning}")
+        else:
+            exported = _export_network(OPSET if opset is None else opset, output, given)
+            _print(exported.to_dict(), str(exported), as_json)
+    except WorkError as error:
+        if not verbose:
+            error.__notes__ = []
+        raise
+
+
+def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
+    """Raise `CallError` where options of a module and of the network are mixed, or what one needs is missing."""
+    wrong, why = (_OF_THE_NETWORK, "does not go with --module") if module else (_OF_A_MODULE, "needs --module")
+    for name in wrong:
+        if given[name]:
+            raise CallError(f"--{name} {why}")
+    if module and not given["inputs"]:
+        raise CallError("--module needs --inputs FILE.npz, an array [rows, ...] for each input")
+
+
+def _prove_module(name: str, opset: int | None, output: Path | None, given: dict[str, Any]) -> Proof:
+    from mnistsum_export.proof.examples import read_examples
+    from mnistsum_export.proof.factory import load_module
+    from mnistsum_export.proof.prove import prove, read_model
+
+    if output is None:
+        raise CallError("--module needs --output FILE.onnx")
+    labels = dict(_split("labels", text, int, 1) for text in given["labels"])
+    dynamic: dict[str, dict[int, str]] = {}
+    for text in given["dynamic"]:
+        tensor, axis, dim = _parse_dynamic(text)
+        dynamic.setdefault(tensor, {})[axis] = dim
+    return prove(
+        load_module(name),
+        read_examples(given["inputs"]),
+        output=output,
+        outputs=given["outputs"].split(",") if given["outputs"] else None,
+        labels=labels,
+        opset=opset,
+        dynamic=dynamic,
+        constant=given["constant"],
+        model=None if given["model"] is None else read_model(given["model"]),
+        atol=_parse_tolerances("atol", given["atol"]),
+        rtol=_parse_tolerances("rtol", given["rtol"]),
+    )
+
+
+def _split(option: str, text: str, kind: Callable[[str], Any], default: Any) -> tuple[str, Any]:
+    """`name=value`, or a name alone."""
+    name, equals, value = text.partition("=")
+    try:
+        return name, kind(value) if equals else default
+    except ValueError:
+        raise CallError(f"--{option} {text}: expected NAME or NAME=NUMBER") from None
+
+
+def _parse_dynamic(text: str) -> tuple[str, int, str]:
+    name, equals, where = text.partition("=")
+    axis, colon, dim = where.partition(":")
+    if not (name and equals and colon and axis.isdecimal() and dim.isidentifier()):
+        raise CallError(f"--dynamic {text}: expected INPUT=AXIS:DIM, for example text=1:length")
+    return name, int(axis), dim
+
+
+def _parse_tolerances(option: str, texts: tuple[str, ...]) -> float | dict[str, float] | None:
+    """One number for all outputs, or some by name."""
+    values: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            values[name] = float(number)
+        except ValueError:
+            raise CallError(f"--{option} {text}: expected a number, or NAME=NUMBER") from None
+        if not (isfinite(values[name]) and values[name] >= 0):
+            raise CallError(f"--{option} {text}: expected a number of 0 or more")
+    if "" in values and len(texts) > 1:
+        raise CallError(f"--{option}: give one number for all outputs, or one for each by name")
+    return values.get("", values or None)
+
+
+def _export_network(opset: int, output: Path | None, given: dict[str, Any]) -> Exported:
     from mnistsum_export.network.export import export
     from mnistsum_export.network.export_int8 import export_int8
 
-    if precision == INT8 and not tolerance is samples is None:
-        raise CallError(
-            "--tolerance and --samples are of the comparison with torch, which --precision int8 does not make"
-        )
-    if tolerance is not None and not isfinite(tolerance):  # which click's ranges let through
-        raise CallError(f"--tolerance {tolerance}: expected a number above 0")
+    checkpoint, tolerance, samples = given["checkpoint"], given["tolerance"], given["samples"]
     if checkpoint is None:
         if not SHIPPED_CHECKPOINT.exists():
-            raise CallError("no --checkpoint given, and this is not a checkout with a shipped one")
+            raise CallError("no --checkpoint given, and this is not a checkout with a shipped one; or name a --module")
         checkpoint = SHIPPED_CHECKPOINT
-    result: Export | Int8Export
-    if precision == INT8:
-        result = export_int8(checkpoint, output or Path("mnistsum-int8.onnx"), opset)
-    else:
-        result = export(checkpoint, output or Path("mnistsum.onnx"), opset, tolerance or TOLERANCE, samples or SAMPLES)
+    if given["precision"] == INT8:
+        if not tolerance is samples is None:
+            raise CallError(
+                "--tolerance and --samples are of the comparison with torch, which --precision int8 does not make"
+            )
+        return export_int8(checkpoint, output or Path("mnistsum-int8.onnx"), opset)
+    if tolerance is not None and not isfinite(tolerance):  # which click's ranges let through
+        raise CallError(f"--tolerance {tolerance}: expected a number above 0")
+    return export(checkpoint, output or Path("mnistsum.onnx"), opset, tolerance or TOLERANCE, samples or SAMPLES)
+
+
+def _print(record: dict[str, Any], table: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        click.echo(json.dumps(record))
         return
-    click.echo(str(result))
+    what = "".join(f"{record[key]}, " for key in ("operation", "precision") if key in record)
+    click.echo(table)
     click.echo(
-        f"{result.output}: {result.operation}, {precision}, opset {result.opset}, IR version {result.ir_version}, "
-        f"{result.size:,} bytes, SHA-256 {result.sha256[:12]}, "
-        f"loads with onnxruntime {result.oldest_onnxruntime} or newer"
+        f"{record['output']}: {what}opset {record['opset']}, IR version {record['ir_version']}, "
+        f"{record['bytes']:,} bytes, SHA-256 {record['sha256'][:12]}, "
+        f"loads with onnxruntime {record['oldest_onnxruntime']} or newer"
     )
 
 

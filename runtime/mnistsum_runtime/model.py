@@ -1,18 +1,14 @@
 """The model file: where the shipped one is, and the check that a file carries the contract before it is believed."""
 
-import ctypes
 import os
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-import onnxruntime
-
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
+from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, sha256_of
 from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
-
-_LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
 
 
 def model_name(operation: Operation, precision: str = contract.FP32) -> str:
@@ -60,10 +56,7 @@ class Model(NamedTuple):
 
     def sha256(self) -> str:
         """SHA-256 of the file's bytes, as hex."""
-        from hashlib import sha256
-
-        with open(self.path, "rb") as file:
-            return sha256(file.read()).hexdigest()
+        return sha256_of(self.path)
 
 
 def open_named_model(
@@ -81,12 +74,53 @@ def open_named_model(
         CallError: There is no such operation.
         ModelError: As of `open_model`, or the model is of another operation.
     """
+    return require_operation(open_model(find_named_model(model, operation), threads, optimise=optimise), operation)
+
+
+def open_file(model: str | os.PathLike[str] | None, operation: str | None = None, threads: int = 1) -> ModelFile:
+    """Find and open the file that a user names, of this network or of any other.
+
+    Args:
+        model: See `find_model`.
+        operation: As of `open_named_model`; a file of another network has none.
+        threads: How many threads one inference may use.
+
+    Raises:
+        CallError: There is no such operation.
+        ModelError: As of `open_model_file`, or an operation was asked for and the file is of another network.
+    """
+    opened = open_model_file(find_named_model(model, operation), threads)
+    if operation is not None and not is_network(opened):
+        raise ModelError(f"model {opened.path}: it has no operation, asked for was {operation}")
+    return opened
+
+
+def is_network(opened: ModelFile) -> bool:
+    """Whether a file says that it is of this network."""
+    return contract.META_OPERATION in opened.metadata()
+
+
+def find_named_model(model: str | os.PathLike[str] | None, operation: str | None = None) -> str:
+    """The file that a user names.
+
+    Args:
+        model: See `find_model`.
+        operation: `sum` or `product`: which shipped model, by default `sum`.
+
+    Raises:
+        CallError: There is no such operation.
+        ModelError: The package with the shipped models is not installed.
+    """
     if operation is not None and operation not in OPERATIONS:
         raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")
-    opened = open_model(find_model(model, OPERATIONS[operation or SUM.name]), threads, optimise=optimise)
-    if operation not in (None, opened.operation.name):
-        raise ModelError(f"model {opened.path}: its operation is {opened.operation.name}, asked for was {operation}")
-    return opened
+    return find_model(model, OPERATIONS[operation or SUM.name])
+
+
+def require_operation(model: Model, operation: str | None) -> Model:
+    """Raise `ModelError` if an operation is asked for and the model's is another; the model."""
+    if operation not in (None, model.operation.name):
+        raise ModelError(f"model {model.path}: its operation is {model.operation.name}, asked for was {operation}")
+    return model
 
 
 def open_model(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool = True) -> Model:
@@ -100,56 +134,17 @@ def open_model(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool
     Raises:
         ModelError: The file is missing, empty, damaged, or does not carry the contract of `contract`.
     """
-    path = os.fspath(path)
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise ModelError(f"model {path}: not a regular file")  # a pipe would be waited for, and read only once
-    try:
-        path.encode()
-        with open(path, "rb") as file:
-            empty = not file.read(1)
-    except UnicodeEncodeError as error:
-        raise ModelError(f"model {path}: its name is not UTF-8, which onnxruntime needs: rename it") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a null character
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ModelError(f"model {path}: cannot be read: {reason}") from error
-    if empty:
-        raise ModelError(f"model {path}: the file is empty")
-    try:
-        # Given the path, onnxruntime reads the file itself: given bytes, it would hold them twice.
-        session = onnxruntime.InferenceSession(
-            path, session_options(threads, optimise=optimise), providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
-        reason = " ".join(str(error).split())
-        raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
-    _return_freed_memory()
-    return Model(path, session, check_contract(session, path), read_calibration(session, path))
+    return check_model(open_model_file(path, threads, optimise=optimise))
 
 
-def _return_freed_memory() -> None:
-    """Give back to the system what only loading needed, 1.3 MB for the shipped model: glibc would keep it."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        return  # only glibc has it
+def check_model(file: ModelFile) -> Model:
+    """Check the contract of an open file.
 
-
-def session_options(threads: int, *, optimise: bool = True) -> Any:
-    """What suits one small network on a small device: see "Start-up and memory" in runtime/README.md.
-
-    Args:
-        threads: How many threads one inference may use.
-        optimise: Let onnxruntime rewrite the graph for this processor: halves every answer, but costs more to open
-            (1 ms, 2 MB) than a single picture gives back.
+    Raises:
+        ModelError: It does not carry the contract of `contract`.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = _LOG_NOTHING
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return options
+    path, session = file
+    return Model(path, session, check_contract(session, path), read_calibration(session, path))
 
 
 def check_contract(session: Any, path: str) -> Operation:

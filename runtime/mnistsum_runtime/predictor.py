@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 import numpy as np
 
 from mnistsum_runtime import contract
-from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.errors import CallError, ModelError, PictureError
 from mnistsum_runtime.model import Model, open_named_model
 from mnistsum_runtime.prediction import Prediction
 from mnistsum_runtime.preparation.picture import read_picture
@@ -83,9 +83,19 @@ class Predictor:
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        self.model: Model = open_named_model(model, operation, threads, optimise=optimise)
-        self._outputs = [contract.DIGIT, self.model.operation.name]
-        self._values = self.model.operation.classes
+        self._use(open_named_model(model, operation, threads, optimise=optimise))
+
+    @classmethod
+    def of(cls, model: Model) -> Predictor:
+        """Answer with a model that is open already."""
+        predictor = cls.__new__(cls)
+        predictor._use(model)
+        return predictor
+
+    def _use(self, model: Model) -> None:
+        self.model: Model = model
+        self._outputs = [contract.DIGIT, model.operation.name]
+        self._values = model.operation.classes
 
     def predict(self, image: Source, number: int, name: str = "the picture") -> Prediction:
         """Answer for one picture.
@@ -167,14 +177,22 @@ class Predictor:
             yield question if isinstance(question, PictureError) else next(predictions)
 
     def _infer(self, questions: list[Question]) -> list[Prediction]:
-        """Run the network on one batch."""
+        """Run the network on one batch.
+
+        Raises:
+            ModelError: onnxruntime cannot: a file may load, and fail at its first answer.
+        """
         if len(questions) == 1:  # views instead of np.stack and an index array: 7 us of the 120 of a single answer
             field, number, _ = questions[0]
             fields, one_hot = field[None, None], _ONE_HOT[number : number + 1]
         else:
             fields = np.stack([question.field for question in questions])[:, None]
             one_hot = _ONE_HOT[[question.number for question in questions]]
-        digits, values = self.model.session.run(self._outputs, {contract.IMAGE: fields, contract.NUMBER: one_hot})
+        try:
+            digits, values = self.model.session.run(self._outputs, {contract.IMAGE: fields, contract.NUMBER: one_hot})
+        except Exception as error:  # onnxruntime's errors have no common base but this
+            reason = " ".join(str(error).split())
+            raise ModelError(f"model {self.model.path}: onnxruntime cannot run it: {reason}") from error
         return [self._judge(*answer) for answer in zip(questions, digits, values, strict=True)]
 
     def _judge(

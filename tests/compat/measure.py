@@ -102,7 +102,7 @@ def verify(model: Path, package: Path, python: Path) -> Result:
 def installed_versions(runtime: Runtime, python: Path, package: Path) -> dict[str, str]:
     """Versions of what takes part in an answer, as they are installed in an environment."""
     module = "mnistsum_runtime.proof.provenance"
-    script = f"import json; from {module} import describe_machine; print(json.dumps(describe_machine()))"
+    script = f"import json; from {module} import describe_versions; print(json.dumps(describe_versions()))"
     found = json.loads(run_well([python, "-c", script], {**os.environ, "PYTHONPATH": str(package)}))
     versions = {name: str(found[name]) for name in ("onnxruntime", "numpy", "Pillow", "python", "machine")}
     if versions["onnxruntime"] != runtime.onnxruntime:

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from calling import call
-from exporting import SAMPLES, Exported, make_network
+from exporting import SAMPLES, Exported, make_network, make_network_subject
 from mnistsum_export.cli import command
-from mnistsum_export.network.probes import Probes, make_probes
-from mnistsum_export.proof.convert import convert
-from mnistsum_export.proof.parity import Logits, torch_logits
+from mnistsum_export.network.probes import make_probes
+from mnistsum_export.proof.examples import Arrays
+from mnistsum_export.proof.prove import convert
+from mnistsum_export.proof.subject import Subject
 from mnistsum_runtime.operations import PRODUCT, SUM
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist
@@ -53,20 +54,20 @@ def product_checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def probes() -> Probes:
+def probes() -> Arrays:
     return make_probes(load_mnist(train=False).first(SAMPLES).images[:, 0].numpy())
 
 
 @pytest.fixture(scope="session")
-def truth(small_network: TwoInputNetwork, probes: Probes) -> Logits:
-    """What torch answers with the small network."""
-    return torch_logits(small_network, probes)
+def subject(small_network: TwoInputNetwork, probes: Arrays) -> Subject:
+    """The small network with what torch answers."""
+    return make_network_subject(small_network, probes)
 
 
 @pytest.fixture(scope="session")
-def converted(small_network: TwoInputNetwork) -> onnx.ModelProto:
+def converted(subject: Subject) -> onnx.ModelProto:
     """The small network's graph at opset 17; copy it before changing it."""
-    return convert(small_network, 17)
+    return convert(subject, 17).model
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 import mnistsum_export.network.quantise
-from exporting import with_conviction
-from mnistsum_export.network.probes import Probes
+from exporting import make_network_subject, measure, with_conviction
 from mnistsum_export.network.quantise import quantise
-from mnistsum_export.proof.convert import convert
-from mnistsum_export.proof.parity import measure_parity, torch_logits
+from mnistsum_export.proof.examples import Arrays
+from mnistsum_export.proof.prove import convert
 from mnistsum_export.proof.structure import check_structure
 from mnistsum_runtime.contract import DIGIT, IMAGE, NUMBER
 from mnistsum_runtime.operations import PRODUCT, SUM, Operation
@@ -31,13 +30,11 @@ MEAN = Architecture((4, 6, 8), mean=True, dense=16, gate=3)
     ids=["mean", "mean, product, opset 20", "nano"],
 )
 def test_graph_answers_as_torch_does(
-    operation: Operation, architecture: Architecture, opset: int, probes: Probes
+    operation: Operation, architecture: Architecture, opset: int, probes: Arrays
 ) -> None:
     network = with_conviction(TwoInputNetwork(operation, architecture))
-    model = convert(network, opset)
-    check_structure(model, operation, opset)
-    truth = torch_logits(network, probes)
-    assert measure_parity(model.SerializeToString(), probes, truth, 1e-4, operation.name)
+    subject = make_network_subject(network, probes)
+    assert measure(subject, convert(subject, opset).model)
 
 
 def small_ensemble() -> Ensemble:
@@ -45,19 +42,18 @@ def small_ensemble() -> Ensemble:
     return Ensemble([with_conviction(TwoInputNetwork(SUM, flattened), seed) for seed in range(2)])
 
 
-def test_graph_of_several_networks_answers_as_torch_does(probes: Probes) -> None:
-    network = small_ensemble().eval()
-    model = convert(network, 17)
-    check_structure(model, SUM, 17)
-    assert measure_parity(model.SerializeToString(), probes, torch_logits(network, probes), 1e-4, "sum")
+def test_graph_of_several_networks_answers_as_torch_does(probes: Arrays) -> None:
+    subject = make_network_subject(small_ensemble().eval(), probes)
+    assert measure(subject, convert(subject, 17).model)
 
 
-def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatch, probes: Arrays) -> None:
     monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 100)
     network = with_conviction(TwoInputNetwork(SUM, MEAN))
     digits = load_mnist(train=True).first(200)
-    model = quantise(convert(network, 17), digits)
-    check_structure(model, SUM, 17)
+    subject = make_network_subject(network, probes)
+    model = quantise(convert(subject, 17).model, digits)
+    check_structure(model, subject.signature, 17)
     kinds = Counter(node.op_type for node in model.graph.node)
     assert kinds["GlobalAveragePool"] == 1
     assert kinds["Conv"] == 7
@@ -70,10 +66,11 @@ def test_mean_over_the_last_maps_is_quantised_too(monkeypatch: pytest.MonkeyPatc
     assert np.abs(found - expected).mean() < 0.1 * expected.std()
 
 
-def test_heads_of_all_networks_stay_float(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heads_of_all_networks_stay_float(monkeypatch: pytest.MonkeyPatch, probes: Arrays) -> None:
     monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 100)
-    model = quantise(convert(small_ensemble().eval(), 17), load_mnist(train=True).first(100))
-    check_structure(model, SUM, 17)
+    subject = make_network_subject(small_ensemble().eval(), probes)
+    model = quantise(convert(subject, 17).model, load_mnist(train=True).first(100))
+    check_structure(model, subject.signature, 17)
     made_float = {name for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
     gemms = [node for node in model.graph.node if node.op_type == "Gemm"]
     assert len(gemms) == 2 * 5

@@ -1,14 +1,11 @@
 """The calibration goes from the checkpoint into the model file, and is what the runtime finds there."""
 
-import onnx
-
-from mnistsum_export.network.metadata import with_metadata
+from mnistsum_export.network.metadata import describe_network
 from mnistsum_runtime.contract import CALIBRATION_METADATA
 from mnistsum_runtime.operations import SUM
 from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.network import TwoInputNetwork
-from tiny_model import make_tiny_model
 
 
 class Receipt:
@@ -19,8 +16,7 @@ class Receipt:
 
 
 def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
-    content = with_metadata(make_tiny_model(), checkpoint, 17, Receipt())  # type: ignore[arg-type]
-    return {entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props}
+    return describe_network(checkpoint, 17, Receipt())  # type: ignore[arg-type]
 
 
 def test_the_checkpoint_s_calibration_is_in_the_file() -> None:

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 import mnistsum_export.cli
-import mnistsum_export.network.export
+import mnistsum_export.proof.prove
 import mnistsum_runtime.commands.options
 from calling import Called, assert_one_line, call
 from exporting import SAMPLES
 from mnistsum_export.cli import command
+from mnistsum_export.proof.convert import TRACING, Conversion
 from mnistsum_export.proof.parity import Parity, measure_parity
 from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.network import TwoInputNetwork
@@ -143,12 +144,10 @@ def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
 
     def drifting(*arguments: object) -> Parity:
         parity = measure_parity(*arguments)  # type: ignore[arg-type]
-        first = parity.comparisons[0]
-        moved = replace(first, digit_difference=first.digit_difference + 1e-9 * len(measured))
-        measured.append(replace(parity, comparisons=(moved, *parity.comparisons[1:])))
+        measured.append(replace(parity, rows=parity.rows + len(measured)))
         return measured[-1]
 
-    monkeypatch.setattr(mnistsum_export.network.export, "measure_parity", drifting)
+    monkeypatch.setattr(mnistsum_export.proof.prove, "measure_parity", drifting)
     assert_one_line(
         export_to(output, small_checkpoint_file), 1, "the final bytes do not give what the receipt in them says"
     )
@@ -159,7 +158,8 @@ def test_receipt_that_the_final_bytes_do_not_give_is_exit_1(
 def test_converter_that_keeps_another_opset_is_exit_1(
     output: Path, small_checkpoint_file: Path, converted: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnistsum_export.network.export, "convert", lambda *_: converted)
+    keeps_17 = [lambda *_: Conversion(converted, TRACING)]
+    monkeypatch.setattr(mnistsum_export.proof.prove, "exporters", lambda: keeps_17)
     assert_one_line(export_to(output, small_checkpoint_file, "--opset", 13), 1, "has opsets [('', 17)]")
     assert_untouched(output)
 

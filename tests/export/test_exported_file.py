@@ -14,14 +14,13 @@ import pytest
 import torch
 
 from calling import call
-from exporting import SAMPLES, Exported
+from exporting import SAMPLES, Exported, make_network_subject, measure
 from mnistsum_export.cli import command
-from mnistsum_export.network.probes import Probes
-from mnistsum_export.proof.parity import measure_parity, torch_logits
+from mnistsum_export.proof.examples import Arrays
 from mnistsum_runtime import __version__, contract
 from mnistsum_runtime.operations import PRODUCT
-from mnistsum_train.checkpoint import tensor_hash
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.tensors import tensor_hash
 
 
 def test_default_opset_is_17_with_ir_version_8(exported: Exported) -> None:
@@ -51,8 +50,8 @@ def test_metadata_says_what_the_file_is(exported: Exported, network: TwoInputNet
     assert versions["onnx"] == onnx.__version__
 
 
-def test_receipt_is_what_the_final_bytes_give(exported: Exported, network: TwoInputNetwork, probes: Probes) -> None:
-    again = measure_parity(exported.content, probes, torch_logits(network, probes), 1e-4, "sum")
+def test_receipt_is_what_the_final_bytes_give(exported: Exported, network: TwoInputNetwork, probes: Arrays) -> None:
+    again = measure(make_network_subject(network, probes), exported.content)
     assert exported.metadata[contract.META_PARITY] == again.to_json()
     assert again
 
@@ -69,7 +68,7 @@ def test_json_record_describes_the_file(exported: Exported) -> None:
         "parity": json.loads(exported.metadata[contract.META_PARITY]),
     }
     assert {key: exported.record[key] for key in expected} == expected
-    assert exported.record["parity"]["pairs"] == 10 * (SAMPLES + 32)
+    assert exported.record["parity"]["rows"] == 10 * (SAMPLES + 32)
     assert exported.record["parity"]["passed"] is True
 
 
@@ -107,7 +106,7 @@ def test_another_process_elsewhere_exports_the_same_bytes(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "parity passed: 420 pairs, tolerance 0.0001" in done.stdout
+    assert "parity passed: 420 rows" in done.stdout
     assert "\nmnistsum.onnx: sum, " in done.stdout
     assert (tmp_path / "mnistsum.onnx").read_bytes() == exported.content
 
@@ -131,7 +130,7 @@ def test_product_checkpoint_gives_an_output_of_37_products(product_checkpoint_fi
     assert called.code == 0, called.err
     record = json.loads(called.out)
     assert record["operation"] == "product"
-    assert set(record["parity"]["largest_difference"]) == {"digit", "product"}
+    assert set(record["parity"]["outputs"]) == {"digit", "product"}
     model = onnx.load(path)
     assert [value.name for value in model.graph.output] == ["digit", "product"]
     assert model.graph.output[1].type.tensor_type.shape.dim[1].dim_value == 37

@@ -21,14 +21,14 @@ from exporting import Exported
 from mnistsum_export.cli import command
 from mnistsum_export.network.export_int8 import INT8_TOLERANCE
 from mnistsum_export.network.quantise import quantise
-from mnistsum_export.proof.convert import convert
 from mnistsum_export.proof.structure import check_structure
+from mnistsum_export.proof.subject import Subject
 from mnistsum_runtime import contract
 from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.contract import INT8
+from mnistsum_runtime.measure.recorded import read_recorded
 from mnistsum_runtime.model import open_model
-from mnistsum_runtime.operations import SUM
-from mnistsum_runtime.proof.references import read_references, references_path
+from mnistsum_runtime.proof.references import references_path
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.network import TwoInputNetwork
 
@@ -67,10 +67,10 @@ def int8(checkpoint_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Exp
     return Exported(path, path.read_bytes(), json.loads(called.out))
 
 
-def test_file_is_standard_onnx_with_the_contract(int8: Exported) -> None:
+def test_file_is_standard_onnx_with_the_contract(int8: Exported, subject: Subject) -> None:
     assert {node.domain for node in int8.model.graph.node} <= {"", "ai.onnx"}
     assert "QuantizeLinear" in {node.op_type for node in int8.model.graph.node}
-    check_structure(int8.model, SUM, 17)
+    check_structure(int8.model, subject.signature, 17)
 
 
 def test_weights_are_signed_per_channel_and_within_seven_bits(int8: Exported, network: TwoInputNetwork) -> None:
@@ -120,16 +120,17 @@ def test_second_export_gives_the_same_bytes(
 
 
 def test_references_are_the_files_own_answers_with_fp32s_labels_beside(int8: Exported) -> None:
-    references = read_references(open_model(int8.path))
-    assert (references.precision, references.tolerance) == (INT8, INT8_TOLERANCE)
+    references = read_recorded(open_model(int8.path)).references
+    assert references.precision == INT8
+    assert {rule.tolerance for rule in references.rules.values()} == {INT8_TOLERANCE}
     called = call(verify, "--model", int8.path, "--json")
     assert called.code == 0
     outputs = json.loads(called.out)["inference"]["outputs"]
-    assert all(output["labels_compared"] == references.real.sum() for output in outputs)
+    assert all(output["labels_compared"] == references.labelled.sum() < len(references) for output in outputs)
     assert all(0 < output["labels_as_fp32"] <= output["labels_compared"] for output in outputs)
 
 
-def test_calibration_sees_training_pictures_only(network: TwoInputNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calibration_sees_training_pictures_only(converted: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnistsum_export.network.quantise, "CALIBRATION_PICTURES", 50)
     seen = []
     reader = mnistsum_export.network.quantise._CalibrationReader
@@ -140,7 +141,7 @@ def test_calibration_sees_training_pictures_only(network: TwoInputNetwork, monke
 
     monkeypatch.setattr(mnistsum_export.network.quantise, "_CalibrationReader", spy)
     training = load_mnist(train=True).first(60)
-    quantise(convert(network, 13), training)
+    quantise(converted, training)
     assert [len(part) for part in seen] == [50]
     assert seen[0].images.equal(training.images[:50])
     numbers = np.concatenate([batch["number"] for batch in iter(reader(training).get_next, None)])
@@ -222,4 +223,4 @@ def test_trained_network_passes_every_gate(tmp_path: Path) -> None:
     assert record["int8"]["validation"]["pairs"] == 50_000
     assert record["int8"]["test"]["pairs"] == 100_000
     assert record["bytes"] <= 0.4 * record["fp32_bytes"]
-    assert read_references(open_model(output)).real.sum() >= 200
+    assert read_recorded(open_model(output)).references.labelled.sum() >= 200

@@ -9,13 +9,9 @@ import pytest
 
 from calling import assert_one_line, call
 from mnistsum_export.cli import command
-from mnistsum_export.network.probes import Probes
-from mnistsum_export.proof.convert import convert
 from mnistsum_export.proof.opsets import supported_opsets
-from mnistsum_export.proof.parity import Logits
-from mnistsum_export.proof.structure import check_structure
-from mnistsum_runtime.operations import SUM
-from mnistsum_train.network import TwoInputNetwork
+from mnistsum_export.proof.prove import convert
+from mnistsum_export.proof.subject import Subject
 
 LOWEST_IR = {13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}
 """From the table in onnx's own documentation, docs/Versioning.md."""
@@ -26,9 +22,8 @@ def test_supported_opsets_are_13_to_23() -> None:
 
 
 @pytest.mark.parametrize("opset", LOWEST_IR)
-def test_file_is_what_was_asked_for(opset: int, small_network: TwoInputNetwork, probes: Probes, truth: Logits) -> None:
-    model = convert(small_network, opset)
-    check_structure(model, SUM, opset)
+def test_file_is_what_was_asked_for(opset: int, subject: Subject) -> None:
+    model = convert(subject, opset).model
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
     assert model.ir_version == LOWEST_IR[opset]
     assert [value.name for value in model.graph.input] == ["image", "number"]
@@ -41,8 +36,8 @@ def test_file_is_what_was_asked_for(opset: int, small_network: TwoInputNetwork, 
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for batch in (1, 2, 5):
-        inputs = {"image": probes.images[:batch], "number": probes.numbers[:batch]}
-        for found, expected in zip(session.run(None, inputs), truth, strict=True):
+        inputs = {name: array[:batch] for name, array in subject.case.examples.items()}
+        for found, expected in zip(session.run(None, inputs), subject.case.truth.values(), strict=True):
             assert np.abs(found - expected[:batch]).max() < 1e-4
 
 

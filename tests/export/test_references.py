@@ -1,6 +1,7 @@
 """What lies beside an exported file: torch's answers in float64, bound to the file's bytes, and they verify."""
 
 import hashlib
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,28 +9,41 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 import mnistsum_export.network.references
 from calling import call
 from exporting import SAMPLES, Exported
 from mnistsum_export.cli import command
-from mnistsum_export.network.references import bind, make_references, torch_engine
+from mnistsum_export.network.references import choose_references, torch_engine
+from mnistsum_export.proof.parity import Case
+from mnistsum_export.proof.references import Recording, make_references
 from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.contract import FP32
 from mnistsum_runtime.errors import ModelError, WorkError
+from mnistsum_runtime.measure import samples as samples_module
+from mnistsum_runtime.measure.recorded import Recorded, read_recorded
+from mnistsum_runtime.measure.samples import verify_preparation
 from mnistsum_runtime.model import open_model
+from mnistsum_runtime.preparation import photo
+from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare
-from mnistsum_runtime.proof import verification
-from mnistsum_runtime.proof.references import References, read_references, references_path
-from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
+from mnistsum_runtime.preparation.prepared import PreparedPicture
+from mnistsum_runtime.proof.references import References, references_path
+from mnistsum_runtime.proof.verification import verify_inference
 from mnistsum_train.data import load_mnist
 from mnistsum_train.network import TwoInputNetwork
 
 
 @pytest.fixture(scope="module")
-def references(exported: Exported) -> References:
-    return read_references(open_model(exported.path))
+def recorded(exported: Exported) -> Recorded:
+    return read_recorded(open_model(exported.path))
+
+
+@pytest.fixture(scope="module")
+def references(recorded: Recorded) -> References:
+    return recorded.references
 
 
 def test_exported_file_verifies(exported: Exported) -> None:
@@ -43,41 +57,62 @@ def test_references_are_bound_to_the_bytes(exported: Exported, references: Refer
 
 
 def test_200_real_digits_with_all_numbers_and_the_synthetic_pictures(references: References) -> None:
-    assert references.real.sum() >= 200
-    assert set(references.numbers[references.real]) == set(range(10))
-    synthetic = references.pictures[~references.real]
+    pictures = np.round(references.inputs["image"][:, 0] * 255).astype(np.uint8)
+    test_set = {image.tobytes() for image in load_mnist(train=False).images[:, 0].numpy()}
+    real = np.array([picture.tobytes() in test_set for picture in pictures])
+    assert real.sum() >= 200
+    assert set(references.inputs["number"][real].argmax(axis=1)) == set(range(10))
+    synthetic = pictures[~real]
     assert any(not picture.any() for picture in synthetic)
     assert any((picture == 255).all() for picture in synthetic)
     assert len(synthetic) > 20
-    test_set = {image.tobytes() for image in load_mnist(train=False).images[:, 0].numpy()}
-    assert all(picture.tobytes() in test_set for picture in references.pictures[references.real])
 
 
 def test_logits_are_torchs_in_float64(references: References, network: TwoInputNetwork) -> None:
-    images = torch.from_numpy(references.pictures / np.float32(255))[:, None]
-    numbers = torch.eye(10)[torch.from_numpy(references.numbers).long()]
+    arguments = [torch.from_numpy(references.inputs[name]).double() for name in ("image", "number")]
     with torch.inference_mode():
-        digit, value = network(images, numbers)
-    np.testing.assert_allclose(references.digit_logits, digit, atol=1e-4)
-    np.testing.assert_allclose(references.value_logits, value, atol=1e-4)
-    assert references.tolerance == 1e-4
+        digit, value = deepcopy(network).double()(*arguments)
+    np.testing.assert_array_equal(references.outputs["digit"], digit.float().numpy())
+    np.testing.assert_array_equal(references.outputs["sum"], value.float().numpy())
+    assert {rule.tolerance for rule in references.rules.values()} == {1e-4}
     assert next(network.parameters()).dtype == torch.float32  # the network itself was not touched
 
 
 def test_no_label_is_a_near_tie(references: References) -> None:
-    for logits in (references.digit_logits, references.value_logits):
+    for logits in references.outputs.values():
         best = np.sort(logits, axis=1)
-        assert (best[:, -1] - best[:, -2]).min() > 2 * references.tolerance
+        assert (best[:, -1] - best[:, -2]).min() > 2e-4
 
 
-def test_sample_pictures_are_of_several_kinds(references: References) -> None:
-    assert len(references.samples) >= 5
-    assert {sample.content[:4] for sample in references.samples} >= {b"\x89PNG", b"\xff\xd8\xff\xe0"}
-    assert sum(len(sample.content) for sample in references.samples) < 30_000
+def test_six_sample_pictures_are_clean_and_six_take_the_way_of_photos(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    prepare_photo = photo.prepare_photo
+
+    def spy(levels: NDArray[np.uint8], reduction: int, name: str) -> PreparedPicture:
+        taken.append(name)
+        return prepare_photo(levels, reduction, name)
+
+    monkeypatch.setattr(photo, "prepare_photo", spy)
+    for sample in recorded.samples:
+        prepare(read_picture(sample.content, sample.name), sample.name)
+    assert len(recorded.samples) == 12
+    assert taken == [sample.name for sample in recorded.samples[6:]]
+    assert {sample.content[:4] for sample in recorded.samples} >= {b"\x89PNG", b"\xff\xd8\xff\xe0"}
+    assert sum(len(sample.content) for sample in recorded.samples) < 70_000
+
+
+def test_every_sample_picture_has_its_recorded_answer(recorded: Recorded) -> None:
+    for sample in recorded.samples:
+        assert sample.answer is not None
+        assert {"digit", "sum", "digit_confidence", "sum_confidence", "reliable", "reason"} <= set(sample.answer)
+        assert sample.answer["number"] == sample.number
+    assert len({sample.number for sample in recorded.samples}) == 10
 
 
 def test_file_is_small(exported: Exported) -> None:
-    assert references_path(exported.path).stat().st_size < 150_000
+    assert references_path(exported.path).stat().st_size < 250_000
 
 
 def test_two_exports_give_equal_references(exported: Exported, checkpoint_file: Path, tmp_path: Path) -> None:
@@ -97,33 +132,33 @@ def test_largest_weight_tensor_nudged_fails_inference_alone(
     path.write_bytes(model.SerializeToString())
     references_path(path).write_bytes(references.to_bytes())
     with pytest.raises(ModelError, match="another model"):
-        read_references(open_model(path))
+        read_recorded(open_model(path))
     rebound = replace(references, model_sha256=open_model(path).sha256())
-    assert not verify_inference(open_model(path), rebound)
-    assert verify_preparation(rebound)
+    assert not verify_inference(open_model(path).session, rebound)
+    assert verify_preparation(Recorded.of(rebound).samples)
 
 
 def test_preparation_off_by_one_pixel_fails_preparation_alone(
-    exported: Exported, references: References, monkeypatch: pytest.MonkeyPatch
+    exported: Exported, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "prepare", lambda *arguments: np.roll(prepare(*arguments), 1, axis=0))
-    result = verify_preparation(references)
-    assert not any(sample.passed for sample in result.samples)
-    assert verify_inference(open_model(exported.path), references)
+    monkeypatch.setattr(samples_module, "prepare", lambda *arguments: np.roll(prepare(*arguments), 1, axis=0))
+    result = verify_preparation(recorded.samples)
+    assert not any(picture.passed for picture in result.pictures)
+    assert verify_inference(open_model(exported.path).session, recorded.references)
 
 
 def test_references_that_do_not_verify_here_stop_the_export(
     exported: Exported,
-    network: TwoInputNetwork,
+    references: References,
     small_checkpoint_file: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = make_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e-4)
-    wrong = replace(made, digit_logits=made.digit_logits + np.float32(1e-3))
+    moved = {name: output + np.float32(1e-3) for name, output in references.outputs.items()}
+    wrong = Recording(Case(references.inputs, moved), references.labelled, rules=references.rules)
     with pytest.raises(WorkError, match="do not verify on this machine"):
-        bind(wrong, exported.content, exported.path)
-    monkeypatch.setattr("mnistsum_export.network.export.make_references", lambda *_: wrong)
+        make_references(wrong, {}, exported.content)
+    monkeypatch.setattr("mnistsum_export.network.export.with_samples", lambda *_: wrong)
     output = tmp_path / "model.onnx"
     output.write_bytes(b"old")
     references_path(output).write_bytes(b"old references")
@@ -148,4 +183,4 @@ def test_references_that_cannot_be_written_leave_the_old_model(small_checkpoint_
 def test_network_whose_answers_are_ties_is_told_so(network: TwoInputNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnistsum_export.network.references, "CANDIDATES_PER_DIGIT", 5)
     with pytest.raises(WorkError, match="is the network trained"):
-        make_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e3)
+        choose_references(load_mnist(train=False), network, torch_engine(network), FP32, 1e3)

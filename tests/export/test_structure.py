@@ -8,8 +8,8 @@ from onnx import ModelProto, TensorProto
 
 from exporting import rename, swap_outputs
 from mnistsum_export.proof.structure import check_structure
+from mnistsum_export.proof.subject import Subject
 from mnistsum_runtime.errors import WorkError
-from mnistsum_runtime.operations import PRODUCT, SUM
 
 
 def rename_input(model: ModelProto) -> None:
@@ -27,6 +27,22 @@ def freeze_batch(model: ModelProto) -> None:
 
 def name_the_batch_otherwise(model: ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+
+
+def free_another_dimension(model: ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+
+
+def change_input_type(model: ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT32
+
+
+def add_function(model: ModelProto) -> None:
+    model.functions.append(onnx.helper.make_function("own", "f", ["x"], ["x"], [], []))
+
+
+def move_node_to_another_domain(model: ModelProto) -> None:
+    model.graph.node[0].domain = "com.example"
 
 
 def raise_ir(model: ModelProto) -> None:
@@ -60,10 +76,18 @@ def break_shape(model: ModelProto) -> None:
     model.graph.output[1].type.tensor_type.shape.dim[1].dim_value = 20
 
 
-def test_converted_graph_passes_and_stays_as_it_is(converted: ModelProto) -> None:
+def test_converted_graph_passes_and_stays_as_it_is(converted: ModelProto, subject: Subject) -> None:
     before = converted.SerializeToString()
-    check_structure(converted, SUM, 17)
+    check_structure(converted, subject.signature, 17)
     assert converted.SerializeToString() == before
+
+
+def test_free_dimensions_may_have_any_name(converted: ModelProto, subject: Subject) -> None:
+    """Of a file that somebody else converted: that the batch is free is what counts."""
+    model = ModelProto()
+    model.CopyFrom(converted)
+    name_the_batch_otherwise(model)
+    check_structure(model, subject.signature, 17)
 
 
 @pytest.mark.parametrize(
@@ -72,34 +96,32 @@ def test_converted_graph_passes_and_stays_as_it_is(converted: ModelProto) -> Non
         (rename_input, "has inputs"),
         (rename_output, "has outputs"),
         (swap_outputs, "has outputs"),
-        (freeze_batch, "has inputs"),
-        (name_the_batch_otherwise, "has inputs"),
+        (freeze_batch, r"has the input image as float \[2, 1, 28, 28\], expected float \['batch', 1, 28, 28\]"),
+        (free_another_dimension, r"has the input image as float \['batch', 1, 'height', 28\]"),
+        (change_input_type, "has the input image as int32"),
         (raise_ir, "has IR version 9, expected 8"),
         (add_opset_domain, "has opsets"),
+        (move_node_to_another_domain, r"has operators of other domains \['com.example'\]"),
+        (add_function, "has model functions 1"),
         (add_doc_string, "has nodes that carry notes"),
         (add_node_metadata, "has nodes that carry notes"),
-        (move_tensor_outside, "onnx's checker refuses|has tensors in a second file"),
+        (move_tensor_outside, "has tensors in a second file"),
         (break_graph, "onnx's checker refuses"),
-        (break_shape, "onnx's checker refuses"),
+        (break_shape, r"has the output sum as float \['batch', 20\]"),
     ],
 )
-def test_broken_contract_is_named_in_one_line(
-    converted: ModelProto, change: Callable[[ModelProto], None], reason: str
+def test_broken_structure_is_named_in_one_line(
+    converted: ModelProto, subject: Subject, change: Callable[[ModelProto], None], reason: str
 ) -> None:
     model = ModelProto()
     model.CopyFrom(converted)
     change(model)
     with pytest.raises(WorkError, match=reason) as caught:
-        check_structure(model, SUM, 17)
+        check_structure(model, subject.signature, 17)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("opset", [13, 18])
-def test_another_opset_than_asked_for_is_refused(converted: ModelProto, opset: int) -> None:
+def test_another_opset_than_asked_for_is_refused(converted: ModelProto, subject: Subject, opset: int) -> None:
     with pytest.raises(WorkError, match=r"has opsets \[\('', 17\)\]"):
-        check_structure(converted, SUM, opset)
-
-
-def test_another_operation_than_the_checkpoint_has_is_refused(converted: ModelProto) -> None:
-    with pytest.raises(WorkError, match="has outputs"):
-        check_structure(converted, PRODUCT, 17)
+        check_structure(converted, subject.signature, opset)

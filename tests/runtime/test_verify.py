@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,13 +18,17 @@ from calling import call
 from mnistsum_runtime.commands.verify import command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.measure import samples as samples_module
+from mnistsum_runtime.measure.recorded import Recorded, Sample, attach
+from mnistsum_runtime.measure.samples import verify_answers, verify_preparation
 from mnistsum_runtime.model import find_model, open_model, shipped_model
 from mnistsum_runtime.operations import SUM
+from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.preparation.prepare import prepare
-from mnistsum_runtime.proof import verification
+from mnistsum_runtime.proof.comparison import Rule
 from mnistsum_runtime.proof.references import References, references_path
-from mnistsum_runtime.proof.verification import verify_inference, verify_preparation
-from recording import record, write_recorded
+from mnistsum_runtime.proof.verification import verify_inference
+from recording import old_arrays, record, recorded, write_recorded
 from tiny_model import make_tiny_model
 
 
@@ -37,6 +42,16 @@ def model_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def references(model_path: Path) -> References:
     return record(open_model(model_path))
+
+
+@pytest.fixture
+def samples(model_path: Path) -> tuple[Sample, ...]:
+    return recorded(open_model(model_path)).samples
+
+
+def with_samples(references: References, samples: tuple[Sample, ...]) -> References:
+    attachments, notes = attach(samples)
+    return replace(references, attachments=attachments, notes=notes)
 
 
 def nudged_model(by: float) -> onnx.ModelProto:
@@ -60,6 +75,7 @@ def test_unchanged_model_passes_both(model_path: Path) -> None:
     assert called.err == ""
     assert "preparation passed: 3 of 3 pictures" in called.out
     assert "inference passed: 120 references" in called.out
+    assert "answers passed: 3 of 3 pictures" in called.out
     assert called.out.endswith("\nverified\n")
 
 
@@ -68,8 +84,8 @@ def test_nudged_weights_fail_inference_and_not_preparation(model_path: Path, ref
     nudged = open_model(model_path)
     rebound = replace(references, model_sha256=nudged.sha256())
     references_path(model_path).write_bytes(rebound.to_bytes())
-    assert verify_preparation(rebound)
-    assert not verify_inference(nudged, rebound)
+    assert verify_preparation(Recorded.of(rebound).samples)
+    assert not verify_inference(nudged.session, rebound)
     called = call(command, "--model", model_path)
     assert called.code == 1
     assert "preparation passed" in called.out
@@ -87,7 +103,7 @@ def test_nudged_weights_are_refused_by_their_hash_first(model_path: Path) -> Non
 def test_preparation_off_by_one_pixel_fails_preparation_and_not_inference(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verification, "prepare", shifted)
+    monkeypatch.setattr(samples_module, "prepare", shifted)
     called = call(command, "--model", model_path)
     assert called.code == 1
     assert "preparation FAILED: 0 of 3 pictures" in called.out
@@ -95,12 +111,13 @@ def test_preparation_off_by_one_pixel_fails_preparation_and_not_inference(
 
 
 @pytest.mark.parametrize(("change", "passes"), [(1e-5, True), (1 / 255, False), (float("nan"), False)])
-def test_preparation_may_differ_by_less_than_a_grey_level(references: References, change: float, passes: bool) -> None:
-    first, *others = references.samples
+def test_preparation_may_differ_by_less_than_a_grey_level(
+    samples: tuple[Sample, ...], change: float, passes: bool
+) -> None:
+    first, *others = samples
     ink = first.ink.copy()
     ink[14, 14] += np.float32(change)
-    changed = replace(references, samples=(replace(first, ink=ink), *others))
-    assert bool(verify_preparation(changed)) is passes
+    assert bool(verify_preparation((replace(first, ink=ink), *others))) is passes
 
 
 def test_picture_that_cannot_be_prepared_is_a_failure_with_its_reason(
@@ -109,7 +126,7 @@ def test_picture_that_cannot_be_prepared_is_a_failure_with_its_reason(
     def no_decoder(content: bytes, name: str) -> NDArray[np.uint8]:
         raise PictureError("truncated", f"{name}: decoder png not available")
 
-    monkeypatch.setattr(verification, "read_picture", no_decoder)
+    monkeypatch.setattr(samples_module, "read_picture", no_decoder)
     called = call(command, "--model", model_path, "--json")
     assert called.code == 1
     row = json.loads(called.out)["preparation"]["pictures"][0]
@@ -121,16 +138,46 @@ def test_picture_that_cannot_be_prepared_is_a_failure_with_its_reason(
     }
 
 
-@pytest.mark.parametrize("logits", ["digit_logits", "value_logits"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("digit", 9), ("sum", 0), ("reliable", False), ("reason", "looks like no digit"), ("digit_confidence", 0.5)],
+)
+def test_an_answer_that_is_not_the_recorded_one_fails_the_answers_alone(
+    model_path: Path, references: References, samples: tuple[Sample, ...], field: str, value: object
+) -> None:
+    first, *others = samples
+    assert first.answer is not None
+    changed = replace(first, answer=first.answer | {field: value})
+    references_path(model_path).write_bytes(with_samples(references, (changed, *others)).to_bytes())
+    called = call(command, "--model", model_path)
+    assert called.code == 1
+    assert "preparation passed" in called.out
+    assert "inference passed" in called.out
+    assert f"answers FAILED: 2 of 3 pictures, confidences within 0.001\n  2.png {'':<22}{field} " in called.out
+
+
+@pytest.mark.parametrize(("change", "passes"), [(0.0009, True), (0.0011, False)])
+def test_confidences_of_answers_may_differ_by_the_tolerance(
+    model_path: Path, samples: tuple[Sample, ...], change: float, passes: bool
+) -> None:
+    first = samples[0]
+    assert first.answer is not None
+    moved = replace(first, answer=first.answer | {"sum_confidence": first.answer["sum_confidence"] - change})
+    assert bool(verify_answers(Predictor(model_path), (moved,), 1e-3)) is passes
+
+
+@pytest.mark.parametrize("output", ["digit", "sum"])
 @pytest.mark.parametrize(("change", "passes"), [(5e-5, True), (2e-4, False), (float("nan"), False)])
 def test_each_output_is_held_to_the_tolerance(
-    model_path: Path, references: References, logits: str, change: float, passes: bool
+    model_path: Path, references: References, output: str, change: float, passes: bool
 ) -> None:
-    changed = getattr(references, logits).copy()
+    changed = references.outputs[output].copy()
     changed[60, 3] += np.float32(change)
-    result = verify_inference(open_model(model_path), replace(references, **{logits: changed}))
+    result = verify_inference(
+        open_model(model_path).session, replace(references, outputs=references.outputs | {output: changed})
+    )
     assert bool(result) is passes
-    assert [output.passed for output in result.outputs].count(False) == (0 if passes else 1)
+    assert [compared.passed for compared in result.outputs].count(False) == (0 if passes else 1)
 
 
 def swap_best(logits: NDArray[np.float32], row: int) -> NDArray[np.float32]:
@@ -142,15 +189,42 @@ def swap_best(logits: NDArray[np.float32], row: int) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize(
-    ("precision", "row", "passes"), [(FP32, 110, False), (INT8, 110, True), (FP32, 10, False), (INT8, 10, False)]
+    ("precision", "row", "equal"), [(FP32, 110, 119), (INT8, 110, 100), (FP32, 10, 119), (INT8, 10, 99)]
 )
 def test_labels_count_of_all_references_for_fp32_and_of_real_digits_for_int8(
-    model_path: Path, references: References, precision: str, row: int, passes: bool
+    model_path: Path, precision: str, row: int, equal: int
 ) -> None:
-    changed = replace(
-        references, precision=precision, tolerance=1e6, digit_logits=swap_best(references.digit_logits, row)
-    )
-    assert bool(verify_inference(open_model(model_path), changed)) is passes
+    opened = open_model(model_path)
+    references = record(opened, precision)
+    changed = references.outputs | {"digit": swap_best(references.outputs["digit"], row)}
+    digit = verify_inference(opened.session, replace(references, outputs=changed)).outputs[0]
+    assert (digit.labels_compared, digit.labels_equal) == (100 if precision == INT8 else 120, equal)
+    assert not digit.passed
+
+
+def test_label_that_the_tolerance_leaves_open_is_a_tie_and_passes(model_path: Path, references: References) -> None:
+    changed = references.outputs | {"digit": swap_best(references.outputs["digit"], 10)}
+    rules = references.rules | {"digit": Rule(1e6, 1)}
+    result = verify_inference(open_model(model_path).session, replace(references, outputs=changed, rules=rules))
+    assert (result.outputs[0].labels_equal, result.outputs[0].labels_tied) == (119, 1)
+    assert result
+
+
+@pytest.mark.parametrize("precision", [FP32, INT8])
+def test_references_of_the_format_before_are_read_and_verify(model_path: Path, precision: str) -> None:
+    if precision == INT8:
+        model = make_tiny_model()
+        model.metadata_props.add(key="mnistsum.precision", value=INT8)
+        model_path.write_bytes(model.SerializeToString())
+    opened = open_model(model_path)
+    np.savez(references_path(model_path), **old_arrays(opened, precision))  # type: ignore[arg-type]
+    called = call(command, "--model", model_path, "--json")
+    assert called.code == 0, called.err
+    found = json.loads(called.out)
+    assert found["inference"]["pairs"] == 120
+    assert found["inference"]["outputs"][1]["labels_compared"] == (100 if precision == INT8 else 120)
+    assert len(found["preparation"]["pictures"]) == 3
+    assert found["answers"] is None
 
 
 def test_json_is_one_object_with_the_documented_fields(model_path: Path) -> None:
@@ -158,7 +232,8 @@ def test_json_is_one_object_with_the_documented_fields(model_path: Path) -> None
     assert called.code == 0
     assert called.out.count("\n") == 1
     record = json.loads(called.out)
-    assert list(record) == ["passed", "model", "here", "references_made_with", "preparation", "inference"]
+    fields = ["passed", "model", "here", "references_made_with", "preparation", "inference", "answers"]
+    assert list(record) == fields
     assert record["passed"] is True
     assert record["model"] == {
         "file": str(model_path),
@@ -166,25 +241,29 @@ def test_json_is_one_object_with_the_documented_fields(model_path: Path) -> None
         "precision": "fp32",
         "sha256": open_model(model_path).sha256(),
     }
-    assert set(record["here"]) == {"mnistsum", "onnxruntime", "numpy", "Pillow", "python", "machine", "system"}
+    versions = {"mnistsum", "onnxruntime", "numpy", "Pillow", "python", "machine", "system"}
+    assert set(record["here"]) == versions | {"host", "board"}
+    assert record["here"]["host"] == platform.node()
     assert set(record["preparation"]) == {"passed", "tolerance", "pictures"}
     assert set(record["inference"]) == {"passed", "tolerance", "pairs", "outputs"}
     assert [output["name"] for output in record["inference"]["outputs"]] == ["digit", "sum"]
     assert set(record["inference"]["outputs"][0]) == {
         "name",
         "largest_difference",
+        "tolerance",
         "labels_compared",
         "labels_equal",
+        "labels_tied",
         "labels_as_fp32",
         "passed",
     }
 
 
-def test_not_a_number_is_null_in_json(model_path: Path, references: References) -> None:
-    logits = np.full_like(references.digit_logits, np.nan)
-    first, *others = references.samples
-    samples = (replace(first, ink=np.full_like(first.ink, np.inf)), *others)
-    forged = replace(references, digit_logits=logits, samples=samples)
+def test_not_a_number_is_null_in_json(model_path: Path, references: References, samples: tuple[Sample, ...]) -> None:
+    outputs = references.outputs | {"digit": np.full_like(references.outputs["digit"], np.nan)}
+    first, *others = samples
+    forged = with_samples(references, (replace(first, ink=np.full_like(first.ink, np.inf)), *others))
+    forged = replace(forged, outputs=outputs)
     references_path(model_path).write_bytes(forged.to_bytes())
     called = call(command, "--model", model_path, "--json")
     assert called.code == 1

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 
 from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.measure.recorded import Recorded, read_recorded
 from mnistsum_runtime.model import open_model
 from mnistsum_runtime.operations import PRODUCT
 from mnistsum_runtime.proof import references
-from mnistsum_runtime.proof.references import References, read_references, references_path
-from recording import record, write_recorded
+from mnistsum_runtime.proof.references import References, references_path
+from recording import old_arrays, record, write_recorded
 from tiny_model import make_tiny_model
 
 
@@ -29,7 +31,7 @@ def model_path(tmp_path: Path) -> Path:
 
 def refusal(model_path: Path) -> str:
     with pytest.raises(ModelError) as caught:
-        read_references(open_model(model_path))
+        read_recorded(open_model(model_path))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -43,13 +45,12 @@ def test_references_lie_beside_the_model(model: str, references: str) -> None:
 
 
 def test_what_is_read_is_what_was_written(model_path: Path) -> None:
-    read = read_references(open_model(model_path))
-    written = record(open_model(model_path))
-    for name in References.__dataclass_fields__:
-        if name != "samples":
-            np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
-    assert [(s.name, s.content, s.ink.tobytes()) for s in read.samples] == [
-        (s.name, s.content, s.ink.tobytes()) for s in written.samples
+    read = read_recorded(open_model(model_path))
+    written = Recorded.of(record(open_model(model_path)))
+    for field in References.__dataclass_fields__:
+        np.testing.assert_equal(getattr(read.references, field), getattr(written.references, field))
+    assert [(s.name, s.content, s.ink.tobytes(), s.number, s.answer) for s in read.samples] == [
+        (s.name, s.content, s.ink.tobytes(), s.number, s.answer) for s in written.samples
     ]
 
 
@@ -78,7 +79,7 @@ def test_references_of_another_operation_are_refused_even_with_the_right_hash(mo
     write_recorded(product, make_tiny_model(PRODUCT).SerializeToString())
     forged = replace(record(open_model(product)), model_sha256=open_model(model_path).sha256())
     references_path(model_path).write_bytes(forged.to_bytes())
-    assert "37 classes, the model has 19" in refusal(model_path)
+    assert "classes {'digit': 10, 'product': 37}, the model has {'digit': 10, 'sum': 19}" in refusal(model_path)
 
 
 def test_references_of_another_precision_are_refused_even_with_the_right_hash(model_path: Path) -> None:
@@ -93,22 +94,32 @@ def test_references_that_cannot_be_read_are_not_called_damaged(model_path: Path)
     assert "cannot be read: Is a directory" in refusal(model_path)
 
 
+def write_header(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the header of references in place."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays["header"].tobytes())
+    change(header)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(path, **arrays)
+
+
 @pytest.mark.parametrize("tolerance", [float("inf"), float("nan"), -1.0])
-@pytest.mark.parametrize("which", ["tolerance", "preparation_tolerance"])
-def test_a_tolerance_that_would_pass_anything_or_nothing_is_refused(
-    model_path: Path, which: str, tolerance: float
-) -> None:
-    forged = replace(record(open_model(model_path)), **{which: tolerance})  # type: ignore[arg-type]
-    references_path(model_path).write_bytes(forged.to_bytes())
-    assert "its tolerances are" in refusal(model_path)
+def test_a_tolerance_that_would_pass_anything_or_nothing_is_refused(model_path: Path, tolerance: float) -> None:
+    def change(header: dict[str, Any]) -> None:
+        header["outputs"]["sum"]["tolerance"] = tolerance
+
+    write_header(references_path(model_path), change)
+    assert "a tolerance is" in refusal(model_path)
 
 
-def test_a_sample_cannot_hide_an_array_of_its_name(model_path: Path) -> None:
-    whole = record(open_model(model_path))
-    first, *others = whole.samples
-    forged = replace(whole, pictures=whole.pictures[:, :14], samples=(replace(first, name="pictures"), *others))
-    references_path(model_path).write_bytes(forged.to_bytes())
-    assert "pictures is uint8 [120, 14, 28]" in refusal(model_path)
+@pytest.mark.parametrize("axis", [0, -1, 2, True, 1.0, "1"])
+def test_a_label_axis_that_is_none_is_refused(model_path: Path, axis: object) -> None:
+    def change(header: dict[str, Any]) -> None:
+        header["outputs"]["sum"]["label_axis"] = axis
+
+    write_header(references_path(model_path), change)
+    assert "damaged" in refusal(model_path)
 
 
 def cut(content: bytes) -> bytes:
@@ -139,17 +150,44 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "text": lambda _: b"not an archive",
     "cut off": cut,
     "a flipped byte": flip,
-    "a pickle": lambda content: change(content, "pictures", np.array([Bomb()], object)),
-    "a missing array": lambda content: change(content, "numbers", None),
+    "a pickle": lambda content: change(content, "input_0", np.array([Bomb()], object)),
+    "a missing array": lambda content: change(content, "output_1", None),
     "a header that is no JSON": lambda content: change(content, "header", np.frombuffer(b"{", np.uint8)),
-    "another format": lambda content: change(content, "header", np.frombuffer(b'{"format": 2}', np.uint8)),
+    "another format": lambda content: change(content, "header", np.frombuffer(b'{"format": 3}', np.uint8)),
     "a header that is a list": lambda content: change(content, "header", np.frombuffer(b"[]", np.uint8)),
-    "too few numbers": lambda content: change(content, "numbers", np.zeros(3, np.uint8)),
-    "a number over 9": lambda content: change(content, "numbers", np.full(120, 10, np.uint8)),
-    "no real digit": lambda content: change(content, "real", np.zeros(120, np.bool_)),
-    "float64 logits": lambda content: change(content, "digit_logits", np.zeros((120, 10))),
-    "a small array": lambda content: change(content, "ink_0", np.zeros((20, 20), np.float32)),
+    "too few rows": lambda content: change(content, "input_1", np.zeros((3, 10), np.float32)),
+    "no rows that count": lambda content: change(content, "labelled", np.zeros(120, np.bool_)),
+    "rows of text": lambda content: change(content, "input_0", np.array(["a"] * 120)),
+    "a single number": lambda content: change(content, "output_0", np.float32(1)),
+    "a small ink": lambda content: change(content, "attachment_1", np.zeros((20, 20), np.float32)),
 }
+
+
+OLD_DAMAGE: dict[str, dict[str, Any]] = {
+    "small pictures": {"pictures": np.zeros((120, 14, 28), np.uint8)},
+    "too few numbers": {"numbers": np.zeros(3, np.uint8)},
+    "a number over 9": {"numbers": np.full(120, 10, np.uint8)},
+    "float64 numbers": {"numbers": np.zeros(120)},
+    "a missing array": {"value_logits": None},
+    "a small ink": {"ink_0": np.zeros((20, 20), np.float32)},
+    "no samples": {"header": {"samples": []}},
+    "an infinite tolerance": {"header": {"tolerance": float("inf")}},
+}
+
+
+@pytest.mark.parametrize("damage", OLD_DAMAGE)
+def test_damaged_references_of_the_format_before_are_refused(model_path: Path, damage: str) -> None:
+    arrays = old_arrays(open_model(model_path))
+    for name, array in OLD_DAMAGE[damage].items():
+        if name == "header":
+            text = json.dumps(json.loads(arrays[name].tobytes()) | array)
+            arrays[name] = np.frombuffer(text.encode(), np.uint8)
+        elif array is None:
+            del arrays[name]
+        else:
+            arrays[name] = array
+    np.savez(references_path(model_path), **arrays)  # type: ignore[arg-type]
+    assert refusal(model_path).startswith(f"references {references_path(model_path)}: damaged")
 
 
 def test_references_are_read_within_limits(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,13 +210,9 @@ def test_a_pipe_is_not_waited_for(model_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [None, "ab", [None], [{}]])
-def test_names_of_samples_are_texts(model_path: Path, names: object) -> None:
-    with np.load(references_path(model_path)) as archive:
-        arrays = dict(archive)
-    header = json.loads(arrays["header"].tobytes()) | {"samples": names}
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    np.savez(references_path(model_path), **arrays)
-    assert "not a list of texts" in refusal(model_path)
+def test_names_of_inputs_are_texts(model_path: Path, names: object) -> None:
+    write_header(references_path(model_path), lambda header: header.update(inputs=names))
+    assert "damaged" in refusal(model_path)
 
 
 def test_nobody_is_advised_to_allow_pickles(model_path: Path) -> None:
@@ -193,21 +227,20 @@ def test_damaged_references_are_refused(model_path: Path, damage: str) -> None:
     assert refusal(model_path).startswith(f"references {path}: damaged")
 
 
-@pytest.mark.parametrize("field", ["samples", "everything"])
-def test_empty_references_are_refused_since_nothing_would_be_compared(model_path: Path, field: str) -> None:
+@pytest.mark.parametrize("what", ["samples", "rows", "outputs"])
+def test_empty_references_are_refused_since_nothing_would_be_compared(model_path: Path, what: str) -> None:
     whole = record(open_model(model_path))
-    empty = (
-        replace(whole, samples=())
-        if field == "samples"
-        else replace(
+    empty = {
+        "samples": replace(whole, notes={"samples": []}, attachments={}),
+        "rows": replace(
             whole,
-            **{
-                name: getattr(whole, name)[:0]
-                for name in ("pictures", "numbers", "real", "digit_logits", "value_logits", "fp32_labels")
-            },
-        )
-    )
-    references_path(model_path).write_bytes(empty.to_bytes())
+            inputs={name: array[:0] for name, array in whole.inputs.items()},
+            outputs={name: array[:0] for name, array in whole.outputs.items()},
+            labelled=whole.labelled[:0],
+        ),
+        "outputs": replace(whole, outputs={}, rules={}),
+    }
+    references_path(model_path).write_bytes(empty[what].to_bytes())
     assert "damaged" in refusal(model_path)
 
 

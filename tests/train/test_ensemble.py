@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from mnistsum_runtime.operations import SUM
-from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.ensemble import member_recipes
 from mnistsum_train.evaluation import answer_all_pairs
 from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.presets import PRESETS, Preset
 from mnistsum_train.recipe import Architecture, Recipe
+from mnistsum_train.tensors import tensor_hash
 from small_training import EPOCHS, OPTIONS, call_small_training
 
 SMALL = Architecture((4, 6, 8), dense=16, gate=3)

@@ -1,6 +1,5 @@
 """Checkpoints: safetensors, so that reading one never runs code; one metadata entry says what network it is."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.network import Ensemble, Network, TwoInputNetwork
 from mnistsum_train.recipe import Architecture
+from mnistsum_train.tensors import tensor_hash
 
 METADATA_KEY = "mnistsum"
 """The single entry of the file's metadata. One, since safetensors does not keep the order of several."""
@@ -109,16 +109,6 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
             "mnistsum-train; pickled checkpoints are never loaded"
         ) from error
     return tensors, description
-
-
-def tensor_hash(tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256, as hex, over name, dtype, shape and little-endian bytes of every tensor, in name order."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _one_line(error: Exception) -> str:

@@ -5,39 +5,44 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from mnistsum_export.network.int8_receipt import (
     Int8Receipt,
     compare,
-    make_session,
     measure_latency,
     require,
     require_small,
     verify_engines,
 )
-from mnistsum_export.network.metadata import with_metadata
+from mnistsum_export.network.metadata import describe_network
+from mnistsum_export.network.probes import make_probes
 from mnistsum_export.network.quantise import CALIBRATION_PICTURES, quantise
-from mnistsum_export.network.references import Engine, bind, make_references
-from mnistsum_export.proof.convert import convert
+from mnistsum_export.network.references import Engine, choose_references, with_samples
 from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
-from mnistsum_export.proof.parity import Logits
+from mnistsum_export.proof.parity import make_session, runner
+from mnistsum_export.proof.prove import convert
+from mnistsum_export.proof.receipt import with_metadata
+from mnistsum_export.proof.references import make_references
+from mnistsum_export.proof.rules import Wishes
 from mnistsum_export.proof.structure import check_structure
+from mnistsum_export.proof.subject import make_subject
 from mnistsum_runtime.atomic import write_together
-from mnistsum_runtime.contract import DIGIT, IMAGE, INT8, NUMBER, NUMBERS
+from mnistsum_runtime.contract import DIGIT, INT8
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.operations import Operation
 from mnistsum_runtime.proof.references import references_path
-from mnistsum_train.checkpoint import Checkpoint, tensor_hash
+from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs
+from mnistsum_train.tensors import tensor_hash
 
 INT8_TOLERANCE = 0.5
 """Largest difference of an int8 logit between machines. Integer kernels agree exactly but for the rounding between
 layers, where one step in one activation moves a logit by hundredths; integer and float kernels on one machine were up
 to 0.12 apart on 3,000 validation pairs, and four times that leaves room (export/README.md)."""
+_PROBED = 10
+"""Test digits with which the fp32 graph is converted; what it is worth, the comparison on 50,000 pairs says."""
 
 
 @dataclass(frozen=True)
@@ -115,36 +120,39 @@ def export_int8(checkpoint_file: Path, output: Path, opset: int) -> Int8Export:
     training, validation = split_validation(load_mnist(train=True))
     test = load_mnist(train=False)
 
-    fp32 = convert(network, opset)
-    check_structure(fp32, operation, opset)
+    wishes = Wishes(labels={DIGIT: 1, operation.name: 1})
+    probes = make_probes(test.first(_PROBED).images[:, 0].numpy())
+    subject = make_subject(network, probes, [DIGIT, operation.name], {}, wishes)
+    fp32 = convert(subject, opset).model
     model = quantise(fp32, training)
-    check_structure(model, operation, opset)
+    check_structure(model, subject.signature, opset)
     measured = model.SerializeToString(deterministic=True)
-    references = make_references(test, network, int8_engine(measured, operation), INT8, INT8_TOLERANCE)
+    recording = choose_references(test, network, int8_engine(measured, operation), INT8, INT8_TOLERANCE)
+    references = make_references(recording, subject.rules, measured)
     receipt = Int8Receipt(
         value_name=operation.name,
         calibration_pictures=CALIBRATION_PICTURES,
         validation=compare(measured, validation, answer_all_pairs(network, validation.images), operation),
         test=compare(measured, test, answer_all_pairs(network, test.images), operation),
-        engines=verify_engines(measured, output, operation, references),
+        engines=verify_engines(measured, references),
     )
     require(receipt)
-    content = with_metadata(model, checkpoint, opset, receipt)
+    content = with_metadata(model, describe_network(checkpoint, opset, receipt))
     float_bytes = fp32.SerializeToString(deterministic=True)
     require_small(content, float_bytes)
-    check_structure(onnx.load_from_string(content), operation, opset)
+    check_structure(onnx.load_from_string(content), subject.signature, opset)
     # The 100,000 test pairs are not asked again: they take the longest and decide nothing.
     again = compare(content, validation, answer_all_pairs(network, validation.images), operation)
-    if (again, verify_engines(content, output, operation, references)) != (receipt.validation, receipt.engines):
+    if (again, verify_engines(content, references)) != (receipt.validation, receipt.engines):
         raise WorkError(
             "the final bytes do not give what the receipt in them says, although nothing but the metadata differs: "
             f"{again} against {receipt.validation}; nothing was written"
         )
-    beside = references_path(output)
-    write_together({output: content, beside: bind(references, content, output).to_bytes()})
+    bound = make_references(with_samples(recording, content, output, test), subject.rules, content)
+    write_together({output: content, references_path(output): bound.to_bytes()})
     return Int8Export(
         output=output,
-        references=beside,
+        references=references_path(output),
         operation=operation.name,
         opset=opset,
         ir_version=model.ir_version,
@@ -159,12 +167,4 @@ def export_int8(checkpoint_file: Path, output: Path, opset: int) -> Int8Export:
 
 def int8_engine(content: bytes, operation: Operation) -> Engine:
     """What the quantised file answers in onnxruntime on this machine."""
-    session = make_session(content)
-
-    def answer(pictures: NDArray[np.uint8], numbers: NDArray[np.uint8]) -> Logits:
-        images = (pictures / np.float32(255)).astype(np.float32)[:, None]
-        one_hot = np.eye(NUMBERS, dtype=np.float32)[numbers]
-        digit, value = session.run([DIGIT, operation.name], {IMAGE: images, NUMBER: one_hot})
-        return digit, value
-
-    return answer
+    return runner(make_session(content), [DIGIT, operation.name])

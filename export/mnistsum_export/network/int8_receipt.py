@@ -3,16 +3,15 @@
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
 
+from mnistsum_export.proof.parity import AS_WRITTEN, OPTIMISED, make_session
 from mnistsum_runtime.contract import DIGIT, IMAGE, INT8, NUMBER, NUMBERS
 from mnistsum_runtime.errors import WorkError
-from mnistsum_runtime.model import Model
 from mnistsum_runtime.operations import Operation
 from mnistsum_runtime.proof.references import References
 from mnistsum_runtime.proof.verification import Inference, verify_inference
@@ -122,7 +121,7 @@ class Int8Receipt:
         lines.append(f"{'against the references':<28}{'':>9}{DIGIT + ' diff':>12}{self.value_name + ' diff':>12}")
         for name, result in self.engines:
             differences = "".join(f"{output.largest_difference:>12.1e}" for output in result.outputs)
-            lines.append(f"{name:<28}{result.pairs:>9,}{differences}  {'ok' if result else 'FAILED'}")
+            lines.append(f"{name:<28}{result.rows:>9,}{differences}  {'ok' if result else 'FAILED'}")
         lines.append(f"int8 {'passed' if self else 'FAILED'}: a drop of at most {100 * MAX_DROP:g} points")
         return "\n".join(lines)
 
@@ -182,31 +181,15 @@ def answer_all_pairs(content: bytes, part: Part, operation: Operation) -> Answer
     return Answers(torch.cat(digit), torch.cat(value))
 
 
-def verify_engines(
-    content: bytes, output: Path, operation: Operation, references: References
-) -> tuple[tuple[str, Inference], ...]:
+def verify_engines(content: bytes, references: References) -> tuple[tuple[str, Inference], ...]:
     """Ask the references of onnxruntime's integer kernels, and of its float ones between the quantisation steps.
 
     How far these two are apart on one machine tells how far two machines may be: they round at other places.
     (onnx's reference evaluator has no DequantizeLinear below opset 19.)
     """
-    levels = onnxruntime.GraphOptimizationLevel
-    engines = {
-        "onnxruntime, optimised": make_session(content),
-        "onnxruntime, as written": make_session(content, levels.ORT_DISABLE_ALL),
-    }
-    return tuple(
-        (name, verify_inference(Model(str(output), engine, operation), references)) for name, engine in engines.items()
-    )
-
-
-def make_session(content: bytes, level: Any = None) -> onnxruntime.InferenceSession:
-    """A session on one thread, so that a run repeats bit for bit; by default with all optimisations."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = level or onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    as_written = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    engines = {OPTIMISED: make_session(content), AS_WRITTEN: make_session(content, AS_WRITTEN, as_written)}
+    return tuple((name, verify_inference(session, references)) for name, session in engines.items())
 
 
 def measure_latency(fp32: bytes, int8: bytes) -> dict[str, float]:

@@ -1,55 +1,56 @@
-"""The inputs on which torch and ONNX are compared."""
+"""The inputs on which torch and ONNX are compared: pairs of a picture and a number."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnistsum_runtime.contract import IMAGE_SIZE, NUMBERS
+from mnistsum_export.proof.examples import FIRST_ROWS
+from mnistsum_runtime.contract import IMAGE, IMAGE_SIZE, NUMBER, NUMBERS
 
-NOISE_PICTURES = 30
-SYNTHETIC_PICTURES = 2 + NOISE_PICTURES
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnistsum_export.proof.examples import Arrays
+
+NOISE_PICTURES = FIRST_ROWS - 2
+"""So that every synthetic picture is among the rows of which each part of the examples has all."""
 NOISE_SEED = 0
 
 
-@dataclass(frozen=True)
-class Probes:
-    """Pairs of a picture and a number: the synthetic ones first, each picture with 0 to 9."""
-
-    images: NDArray[np.float32]
-    """[n, 1, 28, 28], 0..1."""
-    numbers: NDArray[np.float32]
-    """[n, 10], one-hot."""
-
-    def __len__(self) -> int:
-        """How many pairs."""
-        return len(self.images)
-
-    def spread(self, count: int) -> NDArray[np.int64] | slice:
-        """Index of about `count` pairs: each synthetic picture once, real ones evenly, all ten numbers with both.
-
-        All pairs if there are no more than `count`.
-        """
-        if count >= len(self):
-            return slice(None)
-        first_real = SYNTHETIC_PICTURES * NUMBERS
-        synthetic = np.arange(SYNTHETIC_PICTURES) * NUMBERS + np.arange(SYNTHETIC_PICTURES) % NUMBERS
-        step = max(1, (len(self) - first_real) // max(1, count - SYNTHETIC_PICTURES))
-        while np.gcd(step, NUMBERS) != 1:
-            step += 1
-        return np.concatenate([synthetic, np.arange(first_real, len(self), step)])
-
-
-def make_probes(digits: NDArray[np.uint8]) -> Probes:
+def make_probes(digits: NDArray[np.uint8]) -> Arrays:
     """Blank, saturated and noise pictures, then real digits, each with all ten numbers.
+
+    The first rows have each synthetic picture once, the i-th with the number i modulo 10.
 
     Args:
         digits: [n, 28, 28], pictures of MNIST's test set.
+
+    Returns:
+        `image` [rows, 1, 28, 28] in 0..1 and `number` [rows, 10], one-hot; float32.
     """
-    pictures = np.concatenate([synthetic_pictures(), digits]).astype(np.float32) / np.float32(255)
-    images = pictures.repeat(NUMBERS, axis=0)[:, None]
-    numbers: NDArray[np.float32] = np.tile(np.eye(NUMBERS, dtype=np.float32), (len(pictures), 1))
-    return Probes(images, numbers)
+    pictures = np.concatenate([synthetic_pictures(), digits])
+    pairs = np.arange(NUMBERS * len(pictures))
+    picture, number = pairs // NUMBERS, pairs % NUMBERS
+    first = np.flatnonzero((picture < FIRST_ROWS) & (number == picture % NUMBERS))
+    order = np.concatenate([first, np.delete(pairs, first)])
+    return to_inputs(pictures[picture[order]], number[order])
+
+
+def to_inputs(pictures: NDArray[np.uint8], numbers: NDArray[np.integer]) -> Arrays:
+    """The network's inputs.
+
+    Args:
+        pictures: [rows, 28, 28], 0 ground to 255 ink.
+        numbers: [rows], 0..9.
+
+    Returns:
+        `image` [rows, 1, 28, 28] in 0..1 and `number` [rows, 10], one-hot; float32.
+    """
+    images = pictures.astype(np.float32)[:, None]
+    images /= np.float32(255)
+    return {IMAGE: images, NUMBER: np.eye(NUMBERS, dtype=np.float32)[numbers]}
 
 
 def synthetic_pictures() -> NDArray[np.uint8]:

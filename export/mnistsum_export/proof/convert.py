@@ -1,42 +1,219 @@
-"""A network as an ONNX graph at exactly the opset asked for."""
+"""A torch module as an ONNX graph at exactly the opset asked for; nothing is believed of it yet."""
 
+from __future__ import annotations
+
+import ast
+import io
+import logging
+import traceback
 import warnings
-from io import BytesIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import onnx
 import torch
+from onnx import helper
+from onnx.inliner import inline_local_functions
 
-from mnistsum_runtime.contract import BATCH, DIGIT, IMAGE, IMAGE_SIZE, NUMBER, NUMBERS
-from mnistsum_train.network import Network
+from mnistsum_export.proof.examples import Arrays, take
+from mnistsum_export.proof.module import first_line, to_tensors
+from mnistsum_export.proof.signature import BATCH
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mnistsum_export.proof.signature import Signature
+
+TRACING, TORCH_EXPORT, GIVEN = "torch.onnx, tracing", "torch.onnx, torch.export", "given"
+"""Where a graph comes from: torch's older exporter, its newer one, or the caller."""
+_EXAMPLE_ROWS = 2
+"""A batch of one would be frozen into the graph as a constant, by either exporter."""
 
 
-def convert(network: Network, opset: int) -> onnx.ModelProto:
-    """Trace the network into a graph with the contract's names and a dynamic batch; no metadata yet.
+@dataclass(frozen=True)
+class Conversion:
+    """A graph, and how it came to be."""
 
-    torch's older, tracing exporter: it writes the opset it is asked for. The newer one (`dynamo=True`) builds at 18 and
-    converts afterwards, for 13 it keeps 18 without an error, it always writes IR version 10 or later, and it puts paths
-    of source files into the nodes (export/README.md).
+    model: onnx.ModelProto
+    """Without metadata."""
+    exporter: str
+    """`TRACING`, `TORCH_EXPORT` or `GIVEN`."""
+    warnings: tuple[str, ...] = ()
+    """What the exporter said of it that may matter, a line each."""
+
+
+Exporter = Callable[["nn.Module", Arrays, "Signature", int], Conversion]
+
+
+class ConversionError(Exception):
+    """An exporter could not convert the module: one line, and torch's own text in `details`."""
+
+    def __init__(self, reason: str, details: str) -> None:
+        """Keep both."""
+        super().__init__(reason)
+        self.details = details
+
+
+def exporters() -> list[Exporter]:
+    """Torch's exporters, the one to try first in front (export/README.md says why)."""
+    found: list[Exporter] = [convert_by_tracing]
+    if find_spec("onnxscript") is not None:
+        found.append(convert_by_torch_export)
+    return found
+
+
+def convert_by_tracing(module: nn.Module, examples: Arrays, signature: Signature, opset: int) -> Conversion:
+    """Trace the module: the older exporter, which writes the opset that it is asked for.
 
     Args:
-        network: In evaluation mode, on the CPU.
+        module: In evaluation mode, on the CPU.
+        examples: In the order of `forward`.
+        signature: Names and free dimensions.
         opset: One of `supported_opsets()`.
+
+    Raises:
+        ConversionError: torch raises.
     """
-    # Two pictures: a batch of one would be frozen into the graph as a constant.
-    example = (torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE), torch.zeros(2, NUMBERS))
-    outputs = [DIGIT, network.operation.name]
-    buffer = BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # Above 20 it warns that it does not support the opset, and writes it: structure and parity are the judges.
-        warnings.simplefilter("ignore", torch.onnx.errors.OnnxExporterWarning)
+    buffer = io.BytesIO()
+    with _told(TRACING) as said:
         torch.onnx.export(
-            network,
-            example,
+            module,
+            to_tensors(take(examples, slice(0, _EXAMPLE_ROWS))),
             buffer,  # type: ignore[arg-type]  # the tracing exporter takes a file object, its annotation lags
             dynamo=False,
             opset_version=opset,
-            input_names=[IMAGE, NUMBER],
-            output_names=outputs,
-            dynamic_axes={name: {0: BATCH} for name in (IMAGE, NUMBER, *outputs)},
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_axes=signature.dynamic | {name: {0: BATCH} for name in signature.outputs},
         )
-    return onnx.load_from_string(buffer.getvalue())
+        model = onnx.load_from_string(buffer.getvalue())
+    return Conversion(_with_output_shapes(model, signature), TRACING, tuple(said))
+
+
+def convert_by_torch_export(module: nn.Module, examples: Arrays, signature: Signature, opset: int) -> Conversion:
+    """Convert with `torch.export`: the newer exporter, which knows more operators, and builds at opset 18.
+
+    What it leaves in the file beside the graph is taken out: paths of source files, and an IR version over the lowest.
+
+    Args:
+        module: In evaluation mode, on the CPU.
+        examples: In the order of `forward`.
+        signature: Names and free dimensions.
+        opset: One of `supported_opsets()`.
+
+    Raises:
+        ConversionError: torch raises.
+    """
+    dims = {name: torch.export.Dim(name) for name in (BATCH, *signature.lengths)}
+    with _told(TORCH_EXPORT) as said:
+        program = torch.onnx.export(
+            module,
+            to_tensors(take(examples, slice(0, _EXAMPLE_ROWS + 1))),
+            dynamo=True,
+            opset_version=opset,
+            input_names=list(signature.inputs),
+            output_names=list(signature.outputs),
+            dynamic_shapes=tuple(
+                {axis: dims[name] for axis, name in free.items()} for free in signature.dynamic.values()
+            ),
+            external_data=False,
+            verbose=False,
+        )
+        assert program is not None  # noqa: S101  (what it returns with dynamo=True)
+        model = inline_local_functions(program.model_proto)
+    return Conversion(_with_output_shapes(_tidied(model), signature), TORCH_EXPORT, tuple(said))
+
+
+def module_paths(model: onnx.ModelProto) -> dict[str, str]:
+    """By node name, the path of the submodule that it comes from, as far as torch's exporters say it."""
+    return {node.name: _path_in_notes(node) or _path_in_name(node.name) for node in model.graph.node}
+
+
+def _path_in_name(name: str) -> str:
+    """`/layer1/layer1.0/conv1/Conv` is of the submodule layer1.0.conv1: the entries of a container repeat its name."""
+    path: list[str] = []
+    for part in name.split("/")[1:-1]:
+        if path and part.startswith(path[-1] + "."):
+            path.pop()
+        path.append(part)
+    return ".".join(path)
+
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
+
+def _path_in_notes(node: onnx.NodeProto) -> str:
+    """The newer exporter notes all scopes that a node is in, the outermost first and its own name last."""
+    for note in node.metadata_props:
+        if note.key == _SCOPES:
+            scopes = ast.literal_eval(note.value)
+            return str(scopes[-2]) if len(scopes) > 1 else ""
+    return ""
+
+
+def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Without what is not the graph; nodes get names that say which submodule they are of."""
+    paths = module_paths(model)
+    for node in model.graph.node:
+        if paths[node.name]:
+            node.name = f"/{paths[node.name].replace('.', '/')}/{node.name}"
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for values in (model.graph.value_info, model.graph.input, model.graph.output, model.graph.initializer):
+        for value in values:
+            value.doc_string = ""
+            del value.metadata_props[:]
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    model.doc_string = model.graph.doc_string = ""
+    lowest = helper.find_min_ir_version_for(model.opset_import)
+    model.ir_version = min(model.ir_version, lowest)
+    return model
+
+
+def _with_output_shapes(model: onnx.ModelProto, signature: Signature) -> onnx.ModelProto:
+    """Write the sizes of the outputs into the graph where all but the batch are fixed: exporters often lose them."""
+    if not signature.lengths:
+        for value in model.graph.output:
+            expected = signature.outputs.get(value.name)
+            dims = value.type.tensor_type.shape.dim
+            if expected is not None and len(dims) == len(expected.dims):
+                for dim, size in zip(list(dims)[1:], expected.dims[1:], strict=True):
+                    if not dim.HasField("dim_value"):
+                        dim.dim_value = int(size)
+    return model
+
+
+@contextmanager
+def _told(exporter: str) -> Iterator[list[str]]:
+    """Keep an exporter from printing; its warnings become lines, its errors one `ConversionError`.
+
+    Yields:
+        The list that has the warnings at the end.
+    """
+    said: list[str] = []
+    printed = io.StringIO()
+    quiet = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(record=True) as caught, redirect_stdout(printed), redirect_stderr(printed):
+            warnings.simplefilter("always")
+            yield said
+    except Exception as error:  # whatever torch raises on what it cannot convert
+        details = f"{printed.getvalue()}{''.join(traceback.format_exception(error))}"
+        raise ConversionError(f"{exporter}: {_reason(error)}", details) from error
+    finally:
+        logging.disable(quiet)
+    said += dict.fromkeys(
+        first_line(warning.message) for warning in caught if warning.category.__name__ == "TracerWarning"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The true reason in one line: the newer exporter's first lines say only at which of its steps it was."""
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    return first_line(causes[-1])

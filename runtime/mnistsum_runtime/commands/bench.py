@@ -41,25 +41,35 @@ def command(
 ) -> int:
     """Measure this device: whole processes, memory, sessions, one picture, batches, and pictures from files.
 
+    FILE may be of any network that mnistsum-export has proven: then rows of its references take the place of pictures.
+
     Takes about half a minute on a PC. For figures that mean something, let nothing else run beside it.
 
     Exit code: 0 measured, 1 a process that was started failed, 2 the call was wrong, 3 the model is missing or damaged.
     """
     earlier = {} if compare is None else read_earlier(compare)
-    from mnistsum_runtime.measure.bench import Effort, measure
+    from mnistsum_runtime.measure.bench import Effort, measure, measure_any, recorded_workload
     from mnistsum_runtime.measure.device import installed_versions, this_device
-    from mnistsum_runtime.model import open_named_model
+    from mnistsum_runtime.model import is_network, open_file, open_named_model
+    from mnistsum_runtime.proof.model_file import sha256_of
+    from mnistsum_runtime.proof.references import read_references
 
     device = this_device()
-    opened = open_named_model(model, operation)  # a model that is no good is told before the minute begins
-    with TemporaryDirectory(prefix="mnistsum-bench-") as folder:
-        counts = threads or tuple(dict.fromkeys((1, device.cores)))
-        figures = list(measure(opened.path, counts, Path(folder), Effort()))
+    opened = open_file(model, operation)  # a model that is no good is told before the minute begins
+    counts = threads or tuple(dict.fromkeys((1, device.cores)))
+    sha256, name = sha256_of(opened.path), None
+    if is_network(opened):
+        name = open_named_model(model, operation).operation.name
+        with TemporaryDirectory(prefix="mnistsum-bench-") as folder:
+            figures = list(measure(opened.path, counts, Path(folder), Effort()))
+    else:
+        workload = recorded_workload(opened.path, read_references(opened.path, sha256))
+        figures = list(measure_any(workload, counts, Effort()))
     about = {
         "format": FORMAT,
         "device": device.to_dict(),
         "versions": installed_versions(),
-        "model": {"file": Path(opened.path).name, "operation": opened.operation.name, "sha256": opened.sha256()},
+        "model": {"file": Path(opened.path).name, "operation": name, "sha256": sha256},
     }
     if as_json:
         click.echo(json.dumps(about | {"figures": [to_dict(figure, earlier) for figure in figures]}))
@@ -106,10 +116,11 @@ def to_table(about: dict[str, Any], figures: list[Figure], earlier: Earlier) -> 
     device, model = about["device"], about["model"]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     where = [device["board"], device["machine"], f"{device['cores']} cores", f"Python {device['python']}"]
+    identity = [part for part in (model["operation"], f"sha256 {model['sha256'][:12]}") if part]
     lines = [
         ", ".join(part for part in where if part),
         versions,
-        f"model {model['file']} ({model['operation']}, sha256 {model['sha256'][:12]})",
+        f"model {model['file']} ({', '.join(identity)})",
     ]
     group = ""
     for figure in figures:

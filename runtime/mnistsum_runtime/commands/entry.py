@@ -54,7 +54,10 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
         if sys.stdout is not None:  # closed by the caller
             sys.stdout.flush()
     except MnistsumError as error:
-        return _complain(name, str(error), error.exit_code)
+        code = _complain(name, str(error), error.exit_code)
+        for note in getattr(error, "__notes__", ()):  # what else there is to say, for who asked for it
+            write_error(note)
+        return code
     except ImportError as error:
         return _complain(name, f"the installation is broken: {error}: see mnistsum-doctor", 2)
     except KeyboardInterrupt:

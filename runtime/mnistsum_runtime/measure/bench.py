@@ -19,11 +19,13 @@ import numpy as np
 from mnistsum_runtime.contract import DIGIT, IMAGE, IMAGE_SIZE, NUMBER, NUMBERS
 from mnistsum_runtime.measure.processes import start_alternating
 from mnistsum_runtime.predictor import Predictor
+from mnistsum_runtime.proof.model_file import open_model_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnistsum_runtime.model import Model
+    from mnistsum_runtime.proof.references import References
 
 PICTURE_SIDE = 200
 """Height and width of the pictures that are made to be read, in pixels."""
@@ -60,8 +62,34 @@ class Figure:
     """`ms`, `us`, `MB` (10^6 bytes), `/s`, `x` (a ratio) or `%`."""
 
 
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """A model file, and one row of each of its inputs."""
+
+    path: str
+    inputs: dict[str, NDArray[Any]]
+    """[1, ...] each."""
+    outputs: list[str]
+
+    def bare_run(self, session: Any, batch: int) -> Callable[[], Any]:
+        """`session.run` with inputs that are ready: what no wrapper can be faster than."""
+        feed = {name: np.repeat(row, batch, axis=0) for name, row in self.inputs.items()}
+        return lambda: session.run(self.outputs, feed)
+
+
+def network_workload(model: Model) -> Workload:
+    """A bar of ink and the number 4."""
+    inputs = {IMAGE: _field(), NUMBER: np.eye(NUMBERS, dtype=np.float32)[4:5]}
+    return Workload(model.path, inputs, [DIGIT, model.operation.name])
+
+
+def recorded_workload(path: str, references: References) -> Workload:
+    """The first row of what is recorded beside a file of any network."""
+    return Workload(path, {name: rows[:1] for name, rows in references.inputs.items()}, list(references.outputs))
+
+
 def measure(model: str, threads: tuple[int, ...], folder: Path, effort: Effort) -> Iterator[Figure]:
-    """Everything, in the order in which it is shown.
+    """Everything that there is to measure of a model that reads digits, in the order in which it is shown.
 
     Args:
         model: The model file.
@@ -71,33 +99,51 @@ def measure(model: str, threads: tuple[int, ...], folder: Path, effort: Effort) 
     """
     scans, drawings = folder / "scans", folder / "drawings"
     files = make_pictures(scans, effort.pictures, grain=2)
-    yield from measure_processes(model, files[0], effort)
+    yield from measure_processes(effort, model, files[0])
     predictor = Predictor(model)
-    yield from measure_sessions(model, effort)
-    yield from measure_warm(predictor, effort)
-    yield from measure_throughput(model, threads, effort)
+    workload = network_workload(predictor.model)
+    yield from measure_sessions(workload, effort)
+    yield from measure_warm(predictor, workload, effort)
+    yield from measure_throughput(workload, threads, effort)
     yield from measure_files(predictor, files, "")
     # Of which Pillow decodes almost three times as many: the share that is left for an answer is smaller.
     yield from measure_files(predictor, make_pictures(drawings, effort.pictures, grain=0), ", without grain")
 
 
-def measure_processes(model: str, picture: Path, effort: Effort) -> Iterator[Figure]:
-    """Whole processes: how long a user waits, and the memory at its peak."""
-    from mnistsum_runtime.model import shipped_model
+def measure_any(workload: Workload, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
+    """What can be measured of a file of any network: processes, sessions, one row, batches."""
+    yield from measure_processes(effort)
+    yield from measure_sessions(workload, effort)
+    run = workload.bare_run(open_model_file(workload.path).session, 1)
+    yield from _percentiles("one row, warm", "session.run", time_repeated(run, effort.seconds))
+    yield from measure_throughput(workload, threads, effort)
 
-    run = "from mnistsum_runtime.commands.run import main; main()"  # what the script `mnistsum-run` does
-    options = [] if model == shipped_model() else ["--model", model]
+
+def measure_processes(effort: Effort, model: str | None = None, picture: Path | None = None) -> Iterator[Figure]:
+    """Whole processes: how long a user waits, and the memory at its peak.
+
+    Args:
+        effort: How often to start each.
+        model: Of a model that reads digits, its file: then `mnistsum-run` is one of the processes.
+        picture: What that is given.
+    """
     commands = {
         "python": [sys.executable, "-P", "-c", "pass"],
         "import onnxruntime": [sys.executable, "-P", "-c", "import onnxruntime"],
-        "mnistsum-run": [sys.executable, "-P", "-c", run, str(picture), "4", *options],
     }
+    if model is not None:
+        from mnistsum_runtime.model import shipped_model
+
+        run = "from mnistsum_runtime.commands.run import main; main()"  # what the script `mnistsum-run` does
+        options = [] if model == shipped_model() else ["--model", model]
+        commands["mnistsum-run"] = [sys.executable, "-P", "-c", run, str(picture), "4", *options]
     starts = dict(zip(commands, start_alternating(list(commands.values()), effort.starts), strict=True))
     for name, each in starts.items():
         yield Figure("whole process", name, statistics.median(start.seconds for start in each) * 1e3, "ms")
-    pairs = list(zip(starts["mnistsum-run"], starts["import onnxruntime"], strict=True))
-    ratio = statistics.median(run.seconds / bare.seconds for run, bare in pairs)
-    yield Figure("whole process", "mnistsum-run / import onnxruntime", ratio, "x")
+    if "mnistsum-run" in starts:
+        pairs = list(zip(starts["mnistsum-run"], starts["import onnxruntime"], strict=True))
+        ratio = statistics.median(run.seconds / bare.seconds for run, bare in pairs)
+        yield Figure("whole process", "mnistsum-run / import onnxruntime", ratio, "x")
     peaks = {
         name: statistics.median(start.peak_bytes for start in each if start.peak_bytes is not None) / 1e6
         for name, each in starts.items()
@@ -105,46 +151,47 @@ def measure_processes(model: str, picture: Path, effort: Effort) -> Iterator[Fig
     }
     for name, peak in peaks.items():
         yield Figure("peak memory", name, peak, "MB")
-    if peaks:
+    if "mnistsum-run" in peaks:
         over = peaks["mnistsum-run"] - peaks["import onnxruntime"]
         yield Figure("peak memory", "mnistsum-run over import onnxruntime", over, "MB")
 
 
-def measure_sessions(model: str, effort: Effort) -> Iterator[Figure]:
-    """A session made anew, its contract checked, and its first inference."""
-    from mnistsum_runtime.model import open_model
-
+def measure_sessions(workload: Workload, effort: Effort) -> Iterator[Figure]:
+    """A session made anew, and its first inference."""
     made, first = [], []
     for _ in range(effort.sessions):
         before = time.perf_counter()
-        opened = open_model(model)
+        opened = open_model_file(workload.path)
         between = time.perf_counter()
-        _bare_run(opened, 1)()
+        workload.bare_run(opened.session, 1)()
         made.append(between - before)
         first.append(time.perf_counter() - between)
     yield Figure("session", "creation", statistics.median(made) * 1e3, "ms")
     yield Figure("session", "first inference", statistics.median(first) * 1e3, "ms")
 
 
-def measure_warm(predictor: Predictor, effort: Effort) -> Iterator[Figure]:
+def measure_warm(predictor: Predictor, workload: Workload, effort: Effort) -> Iterator[Figure]:
     """One picture of 28x28 at a time, one thread: onnxruntime alone, and with what mnistsum adds."""
     picture = (_field()[0, 0] * np.float32(255)).astype(np.uint8)
-    bare, whole = time_alternating(_bare_run(predictor.model, 1), lambda: predictor.predict(picture, 4), effort.seconds)
-    for name, times in (("session.run", bare), ("predict", whole)):
-        for percent in (50, 95, 99):
-            yield Figure("one picture, warm", f"{name} p{percent}", float(np.percentile(times, percent)) * 1e6, "us")
+    run = workload.bare_run(predictor.model.session, 1)
+    bare, whole = time_alternating(run, lambda: predictor.predict(picture, 4), effort.seconds)
+    yield from _percentiles("one picture, warm", "session.run", bare)
+    yield from _percentiles("one picture, warm", "predict", whole)
     ratio = float(np.median(whole) / np.median(bare))
     yield Figure("one picture, warm", "predict / session.run", ratio, "x")
 
 
-def measure_throughput(model: str, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
-    """Pictures a second through the network, for each number of threads and each batch size."""
-    from mnistsum_runtime.model import open_model
+def _percentiles(group: str, name: str, times: list[float]) -> Iterator[Figure]:
+    for percent in (50, 95, 99):
+        yield Figure(group, f"{name} p{percent}", float(np.percentile(times, percent)) * 1e6, "us")
 
+
+def measure_throughput(workload: Workload, threads: tuple[int, ...], effort: Effort) -> Iterator[Figure]:
+    """Rows a second through the network, for each number of threads and each batch size."""
     for count in threads:
-        opened = open_model(model, count)
+        session = open_model_file(workload.path, count).session
         for batch in (1, 8, 64):
-            seconds = time_repeated(_bare_run(opened, batch), effort.seconds / 2)
+            seconds = time_repeated(workload.bare_run(session, batch), effort.seconds / 2)
             name = f"batch {batch:>2}, {count} thread{'s'[: count != 1]}"
             yield Figure("throughput of the network", name, batch / float(np.median(seconds)), "/s")
 
@@ -236,11 +283,3 @@ def _field() -> NDArray[np.float32]:
     field = np.zeros((1, 1, IMAGE_SIZE, IMAGE_SIZE), np.float32)
     field[..., 4:24, 12:16] = 1
     return field
-
-
-def _bare_run(model: Model, batch: int) -> Callable[[], Any]:
-    """`session.run` with inputs that are ready: what no wrapper can be faster than."""
-    images = np.repeat(_field(), batch, axis=0)
-    numbers = np.repeat(np.eye(NUMBERS, dtype=np.float32)[4:5], batch, axis=0)
-    feed, names = {IMAGE: images, NUMBER: numbers}, [DIGIT, model.operation.name]
-    return lambda: model.session.run(names, feed)

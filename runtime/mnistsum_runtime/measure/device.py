@@ -5,7 +5,6 @@ import platform
 import struct
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from re import fullmatch
 from typing import Any
@@ -67,8 +66,15 @@ def this_device() -> Device:
     )
 
 
+def describe_host() -> dict[str, str]:
+    """What tells this device from the others of a fleet: its name in the network, and its board; empty if unknown."""
+    return {"host": platform.node(), "board": _board(_read("/proc/cpuinfo"))}
+
+
 def installed_versions() -> dict[str, str | None]:
     """The installed version of each of `PACKAGES`, None where it is missing; nothing is imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
     versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:

@@ -71,32 +71,8 @@ STAGES = {
 }
 """What the child does, in order."""
 
-_CHILD = """
-import json, sys
-from pathlib import Path
-def reached(stage, found):
-    print(json.dumps([stage, found]), flush=True)
-import numpy
-reached("numpy", numpy.__version__)
-import PIL, PIL.PngImagePlugin
-reached("Pillow", PIL.__version__)
-import onnxruntime
-reached("onnxruntime", onnxruntime.__version__)
-from mnistsum_runtime.errors import MnistsumError
-from mnistsum_runtime.predictor import Predictor
-try:
-    model, operation = json.loads(sys.argv[1])
-    predictor = Predictor(model, operation=operation)
-except MnistsumError as error:
-    sys.exit(str(error))
-opened = predictor.model
-name, operation = Path(opened.path).name, opened.operation.name
-reached("model", f"{name}, {operation}, sha256 {opened.sha256()[:12]}, carries the contract")
-picture = numpy.zeros((28, 28), numpy.uint8)
-picture[4:24, 12:16] = 255
-prediction = predictor.predict(picture, 4)
-reached("inference", f"a bar of ink and 4: digit {prediction.digit}, {operation} {prediction.value}")
-"""
+_CHILD = "from mnistsum_runtime.measure.trial import main; main()"
+"""The program of the child."""
 
 
 def examine(device: Device, versions: dict[str, str | None], trial: Trial) -> list[Check]:

@@ -1,4 +1,4 @@
-"""What takes part in an answer, by version."""
+"""What takes part in an answer, by version, and on which machine."""
 
 import platform
 
@@ -9,8 +9,8 @@ import PIL
 from mnistsum_runtime import __version__
 
 
-def describe_machine() -> dict[str, str]:
-    """Everything that takes part in an answer, by version: here, and on the machine that made references."""
+def describe_versions() -> dict[str, str]:
+    """Everything that takes part in an answer: here, and where references were made."""
     return {
         "mnistsum": __version__,
         "onnxruntime": onnxruntime.__version__,

@@ -1,0 +1,219 @@
+"""From any torch module to ONNX bytes that are proven to answer as it does: read as a table of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from mnistsum_export.proof.convert import GIVEN, Conversion, ConversionError, exporters
+from mnistsum_export.proof.failure import explain_failure
+from mnistsum_export.proof.inputs import require_whole_integers
+from mnistsum_export.proof.module import one_thread
+from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
+from mnistsum_export.proof.parity import EngineError, Parity, measure_parity
+from mnistsum_export.proof.receipt import describe_proof, with_metadata
+from mnistsum_export.proof.references import Recording, make_references, record_examples
+from mnistsum_export.proof.rules import Wishes
+from mnistsum_export.proof.structure import check_structure
+from mnistsum_export.proof.subject import Subject, make_subject
+from mnistsum_runtime.atomic import write_together
+from mnistsum_runtime.errors import ModelError, WorkError
+from mnistsum_runtime.proof.references import references_path
+
+if TYPE_CHECKING:
+    from torch import nn
+
+DEFAULT_OPSET = 17
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proven and written."""
+
+    output: Path
+    references: Path
+    """Beside it."""
+    exporter: str
+    """See `convert.Conversion`."""
+    opset: int
+    ir_version: int
+    size: int
+    """Bytes of the file."""
+    sha256: str
+    """Of the file."""
+    parity: Parity
+    """Measured on the final bytes."""
+    warnings: tuple[str, ...]
+    """What the exporter said that may matter, a line each."""
+
+    @property
+    def oldest_onnxruntime(self) -> str:
+        """The first onnxruntime release that loads the file."""
+        return oldest_onnxruntime(self.opset, self.ir_version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "output": str(self.output),
+            "references": str(self.references),
+            "exporter": self.exporter,
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "oldest_onnxruntime": self.oldest_onnxruntime,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "parity": self.parity.to_dict(),
+            "warnings": list(self.warnings),
+        }
+
+    def __str__(self) -> str:
+        """A table for people."""
+        return str(self.parity)
+
+
+@one_thread()
+def prove(
+    module: nn.Module,
+    examples: Mapping[str, object],
+    *,
+    output: Path | str,
+    outputs: Sequence[str] | None = None,
+    labels: Sequence[str] | Mapping[str, int] = (),
+    opset: int | None = None,
+    dynamic: Mapping[str, Mapping[int, str]] | None = None,
+    constant: Collection[str] = (),
+    atol: float | Mapping[str, float] | None = None,
+    rtol: float | Mapping[str, float] | None = None,
+    model: onnx.ModelProto | None = None,
+    metadata: Callable[[Parity], Mapping[str, str]] | None = None,
+    record: Callable[[bytes], Recording] | None = None,
+) -> Proof:
+    """Convert, check, compare, record, describe, compare again, write the file and its references.
+
+    Args:
+        module: In evaluation mode, on the CPU; each row of its inputs is answered for itself.
+        examples: numpy arrays or torch tensors by input name, [rows, ...] each: two rows or more, better a hundred, as
+            different as what the device will meet. Where all names are parameters of `forward` they go to these, else
+            they are given in their order.
+        output: The file to write; `NAME.references.npz` goes beside `NAME.onnx`. Both are written, or none.
+        outputs: Names of the outputs. By default the keys of a dict, else `output`, or `output_0` and on.
+        labels: Outputs that are class logits: the class of the largest must be torch's too. With the axis of the
+            classes where that is not 1.
+        opset: By default 17, of a given model its own.
+        dynamic: By input name and axis, names of dimensions that are free beside the batch: `{"text": {1: "length"}}`.
+        constant: Outputs that may be the same for all examples, and are otherwise refused.
+        atol: Absolute tolerance of float outputs, for all or by name. 0 by default.
+        rtol: Relative to an output's spread over the examples, for all or by name. 1e-4 by default. What passes is
+            `atol + rtol * spread`. Integers and booleans must be equal, and NaN never passes.
+        model: A graph to prove instead of converting the module.
+        metadata: What the file says of itself, from the parity; by default the keys of `receipt`.
+        record: What goes into the references, from the file's bytes; by default a part of the examples.
+
+    Raises:
+        CallError: The module, the examples or a name are not such that a proof means something.
+        WorkError: The module cannot be converted, a check failed, parity was not reached, or the files cannot be
+            written. Nothing was written.
+    """
+    wishes = Wishes(dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels, 1), constant, atol, rtol)
+    if model is not None:
+        outputs = outputs or [value.name for value in model.graph.output]
+    if opset is None:
+        opset = DEFAULT_OPSET if model is None else model.opset_import[0].version
+    require_supported(opset)
+    output = Path(output)
+    subject = make_subject(module, examples, outputs, dynamic or {}, wishes, named_by_file=model is not None)
+    conversion = convert(subject, opset) if model is None else _given(model, subject, opset)
+    parity = _compare(subject, conversion, conversion.model.SerializeToString(deterministic=True))
+    described = describe_proof(module, conversion.exporter, opset, parity) if metadata is None else metadata(parity)
+    content = with_metadata(conversion.model, described)
+    check_structure(onnx.load_from_string(content), subject.signature, opset)
+    again = measure_parity(content, subject.case, subject.rules, subject.other_length)
+    if again != parity:
+        raise WorkError(
+            "the final bytes do not give what the receipt in them says, although nothing but the metadata differs: "
+            f"{again.to_json()} against {parity.to_json()}; nothing was written"
+        )
+    recording = record_examples(module, subject.case, subject.rules) if record is None else record(content)
+    references = make_references(recording, subject.rules, content)
+    write_together({output: content, references_path(output): references.to_bytes()})
+    return Proof(
+        output=output,
+        references=references_path(output),
+        exporter=conversion.exporter,
+        opset=opset,
+        ir_version=conversion.model.ir_version,
+        size=len(content),
+        sha256=sha256(content).hexdigest(),
+        parity=again,
+        warnings=conversion.warnings,
+    )
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """Read a graph that somebody else converted. Weights in a second file stay there, and are refused later.
+
+    Raises:
+        ModelError: It cannot be read, or is no ONNX file.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ModelError(f"model {path}: not a regular file")
+        model = onnx.load(path, load_external_data=False)
+    except OSError as error:
+        raise ModelError(f"model {path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # protobuf's and onnx's own
+        raise ModelError(f"model {path}: not an ONNX file: {' '.join(str(error).split())}") from error
+    if not model.opset_import or not model.graph.output:
+        raise ModelError(f"model {path}: not an ONNX file: it has no outputs")
+    return model
+
+
+def convert(subject: Subject, opset: int) -> Conversion:
+    """Convert with the first of torch's exporters that can, to a graph that is as it must be.
+
+    Raises:
+        WorkError: None can; `__notes__` has torch's own text.
+    """
+    failures: list[str] = []
+    details: list[str] = []
+    for exporter in exporters():
+        try:
+            conversion = exporter(subject.module, subject.case.examples, subject.signature, opset)
+            check_structure(conversion.model, subject.signature, opset)
+        except ConversionError as error:
+            failures.append(str(error))
+            details.append(error.details)
+        except WorkError as error:
+            failures.append(str(error).removesuffix("; nothing was written"))
+        else:
+            return conversion
+    refused = WorkError(f"the module cannot be converted: {'; '.join(failures)}; nothing was written")
+    for text in details:
+        refused.add_note(text)
+    raise refused
+
+
+def _given(model: onnx.ModelProto, subject: Subject, opset: int) -> Conversion:
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.metadata_props[:]
+    check_structure(bare, subject.signature, opset)
+    return Conversion(bare, GIVEN)
+
+
+def _compare(subject: Subject, conversion: Conversion, content: bytes) -> Parity:
+    """Measure parity, and raise `WorkError` with the submodule at which the two part unless it holds."""
+    hints = "".join(f"; while tracing, torch warned: {warning}" for warning in conversion.warnings[:1])
+    try:
+        parity = measure_parity(content, subject.case, subject.rules, subject.other_length)
+    except EngineError as error:
+        raise WorkError(f"{error}{hints}") from error
+    if not parity:
+        raise WorkError(f"{explain_failure(subject, content, parity)}{hints}; nothing was written")
+    require_whole_integers(subject, content)
+    return parity

@@ -1,0 +1,162 @@
+"""What passes for each output: a tolerance relative to how much the output varies over the examples.
+
+An output that hardly varies proves nothing, whatever is subtracted from it: a head that starts at zero answers zero for
+every file. So it is refused, unless it is named as constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.proof.comparison import Rule, margins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ATOL = 0.0
+RTOL = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-4}
+"""Of an output's spread. In float32 the sound modules of `make zoo` differ from their files by 2e-5 of it at the most,
+since each of two orders of addition rounds in its own way; a wrong epsilon of a normalisation, the smallest of the
+planted faults (`make faults`), moves an output by ten times this tolerance. float16 has three digits."""
+LEAST_SPREAD = 1e-6
+"""An output that varies by less, or by less than this share of its own size, is refused: float32 has seven digits, and
+what is left of them cannot be compared."""
+
+
+@dataclass(frozen=True)
+class OutputRule:
+    """The rule of one output, and where its tolerance comes from."""
+
+    spread: float
+    """How far a value is from its mean over the examples, in the quadratic mean over all values; for an output named as
+    constant, the quadratic mean of the values themselves."""
+    atol: float
+    rtol: float
+    label_axis: int | None
+    constant: bool = False
+
+    @property
+    def rule(self) -> Rule:
+        """What a comparison needs: the absolute tolerance, `atol + rtol * spread`."""
+        return Rule(self.atol + self.rtol * self.spread, self.label_axis)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "spread": self.spread,
+            "atol": self.atol,
+            "rtol": self.rtol,
+            "tolerance": self.rule.tolerance,
+            "label_axis": self.label_axis,
+            "constant": self.constant,
+        }
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a caller says of the outputs, by name. What is not said has a default."""
+
+    labels: Mapping[str, int]
+    """Outputs that are class logits, with the axis of the classes."""
+    constant: Collection[str] = ()
+    """Outputs that may be the same for all examples."""
+    atol: float | Mapping[str, float] | None = None
+    rtol: float | Mapping[str, float] | None = None
+
+    def check(self, names: Collection[str]) -> None:
+        """Raise `CallError` where something is said of an output that there is not, or that is no tolerance."""
+        for what, said in (("labels", self.labels), ("constant", self.constant), *self._tolerances()):
+            unknown = [name for name in said if name not in names]
+            if unknown:
+                raise CallError(f"{what}: there is no output {unknown[0]}, the outputs are {', '.join(names)}")
+        for what, tolerances in self._tolerances():
+            for name, value in tolerances.items():
+                if not (isfinite(value) and value >= 0):
+                    raise CallError(f"{what} of {name} is {value:g}, expected a finite number of 0 or more")
+
+    def _tolerances(self) -> list[tuple[str, dict[str, float]]]:
+        return [
+            (what, dict(said) if isinstance(said, Mapping) else {})
+            for what, said in (("atol", self.atol), ("rtol", self.rtol))
+        ]
+
+    def tolerance(self, said: float | Mapping[str, float] | None, name: str, default: float) -> float:
+        """One number for an output."""
+        if isinstance(said, Mapping):
+            return said.get(name, default)
+        return default if said is None else said
+
+
+def make_rules(truth: Mapping[str, NDArray[Any]], wishes: Wishes) -> dict[str, OutputRule]:
+    """The rule of every output, from what torch answers to the examples.
+
+    Args:
+        truth: By output, [rows, ...].
+        wishes: What the caller said.
+
+    Raises:
+        CallError: An output is NaN, hardly varies, or is to have labels and cannot.
+    """
+    wishes.check(truth)
+    return {name: _make_rule(name, values, wishes) for name, values in truth.items()}
+
+
+def _make_rule(name: str, values: NDArray[Any], wishes: Wishes) -> OutputRule:
+    axis = wishes.labels.get(name)
+    if axis is not None and not (1 <= axis < values.ndim and values.dtype.kind == "f" and values.shape[axis] > 1):
+        raise CallError(
+            f"output {name} is {values.dtype} {list(values.shape)}: axis {axis} of it cannot be that of class logits"
+        )
+    constant = name in wishes.constant
+    if values.dtype.kind != "f":
+        if not constant and not (values != values[:1]).any():
+            raise CallError(_proves_nothing(name, "is the same for all examples"))
+        return OutputRule(0.0, 0.0, 0.0, axis, constant)
+    if np.isnan(values).any():
+        row = int(np.flatnonzero(np.isnan(values).reshape(len(values), -1).any(axis=1))[0])
+        raise CallError(f"torch itself answers NaN in output {name}, for row {row} of the examples: leave it out")
+    spread, size = measure_spread(values)
+    if not constant and spread < LEAST_SPREAD * max(1.0, size):
+        raise CallError(_proves_nothing(name, f"varies by {spread:.1e} over the examples, around {size:.1e}"))
+    rule = OutputRule(
+        spread=size if constant else spread,
+        atol=wishes.tolerance(wishes.atol, name, ATOL),
+        rtol=wishes.tolerance(wishes.rtol, name, RTOL[values.dtype.name]),
+        label_axis=axis,
+        constant=constant,
+    )
+    if axis is not None and not (margins(values, rule.rule) > 2 * rule.rule.tolerance).any():
+        raise CallError(f"output {name}: no example has a clear label, the two best classes are closer than rounding")
+    return rule
+
+
+def _proves_nothing(name: str, what: str) -> str:
+    return (
+        f"output {name} {what}: a file that answers anything else as little would pass, so nothing is proven. Give "
+        f"examples and weights with which it varies, or name it as constant"
+    )
+
+
+def measure_spread(values: NDArray[Any]) -> tuple[float, float]:
+    """How much an output varies over the examples, and how large it is; infinities are left out.
+
+    Args:
+        values: Floats, [rows, ...].
+
+    Returns:
+        The root of the mean square of `values - values.mean(axis=0)`, and that of `values`.
+    """
+    exact = np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    with np.errstate(all="ignore"):
+        known = np.isfinite(exact)
+        count = known.sum(axis=0)
+        mean = np.where(known, exact, 0).sum(axis=0) / np.maximum(count, 1)
+        away = np.where(known, exact - mean, 0)
+        total = max(int(known.sum()), 1)
+        return float(np.sqrt((away**2).sum() / total)), float(np.sqrt(np.where(known, exact**2, 0).sum() / total))

@@ -1,0 +1,95 @@
+"""An ONNX file as a session of onnxruntime: opened with every failure told in one line. For any network."""
+
+import ctypes
+import os
+from typing import Any, NamedTuple
+
+import onnxruntime
+
+from mnistsum_runtime.errors import ModelError
+
+_LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
+
+
+class ModelFile(NamedTuple):
+    """An open file, of which nothing is known yet but that onnxruntime takes it."""
+
+    path: str
+    """The file it was read from."""
+    session: Any
+    """The `onnxruntime.InferenceSession`."""
+
+    def metadata(self) -> dict[str, str]:
+        """What the file says of itself."""
+        return dict(self.session.get_modelmeta().custom_metadata_map)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    from hashlib import sha256
+
+    with open(path, "rb") as file:
+        return sha256(file.read()).hexdigest()
+
+
+def open_model_file(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool = True) -> ModelFile:
+    """Read a model file and make its session on the CPU.
+
+    Args:
+        path: The `.onnx` file.
+        threads: How many threads one inference may use.
+        optimise: See `session_options`.
+
+    Raises:
+        ModelError: The file is missing, empty, damaged, or nothing that onnxruntime loads.
+    """
+    path = os.fspath(path)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise ModelError(f"model {path}: not a regular file")  # a pipe would be waited for, and read only once
+    try:
+        path.encode()
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except UnicodeEncodeError as error:
+        raise ModelError(f"model {path}: its name is not UTF-8, which onnxruntime needs: rename it") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ModelError(f"model {path}: cannot be read: {reason}") from error
+    if empty:
+        raise ModelError(f"model {path}: the file is empty")
+    try:
+        # Given the path, onnxruntime reads the file itself: given bytes, it would hold them twice.
+        session = onnxruntime.InferenceSession(
+            path, session_options(threads, optimise=optimise), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
+        reason = " ".join(str(error).split())
+        raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
+    _return_freed_memory()
+    return ModelFile(path, session)
+
+
+def session_options(threads: int, *, optimise: bool = True) -> Any:
+    """What suits one small network on a small device: see "Start-up and memory" in runtime/README.md.
+
+    Args:
+        threads: How many threads one inference may use.
+        optimise: Let onnxruntime rewrite the graph for this processor: halves every answer, but costs more to open
+            (1 ms, 2 MB) than a single picture gives back.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = _LOG_NOTHING
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
+
+
+def _return_freed_memory() -> None:
+    """Give back to the system what only loading needed, 1.3 MB for the shipped model: glibc would keep it."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return  # only glibc has it
