@@ -1,6 +1,5 @@
-"""Several networks of one recipe, trained one after the other, that answer together."""
+"""A preset's training: of one network, or of several that answer together, trained one after the other."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,7 +10,8 @@ from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report
-from mnistsum_train.run import CHECKPOINT_FILE, METRICS_FILE, OnStart, judge, make_folder, run_training, write_metrics
+from mnistsum_train.results import CHECKPOINT_FILE, make_folder, read_metrics, write_metrics
+from mnistsum_train.run import OnStart, Setup, finish, read_pictures, run_training
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep
 
 
@@ -27,49 +27,40 @@ def run_members(
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
 ) -> Report:
-    """Train the members of a preset; several, each whole in a folder of its own in `out`, are joined into one network.
+    """Train the members of a preset, which answer together where there are several.
 
     Args:
         recipe: Of each member, but for the seed; see `member_recipes`.
-        members: How many. Of one, this is `run_training`.
-        out: Filled as by `run_training`.
-        device: See `run_training`, also for what follows.
-        limit: See there.
-        resume: Go on with what `out` holds.
-        on_start: See there.
-        on_step: See there.
-        on_epoch: See there.
+        members: How many.
+        out: Made if it is not there, and filled as `run_training` says.
+        device: See `Setup`, also for what is not explained here.
+        limit: Use this many training pictures only.
+        resume: See `Setup`.
+        on_start: See `Setup`.
+        on_step: See `Setup`.
+        on_epoch: See `Setup`.
 
     Raises:
-        WorkError: As `run_training`.
-        CallError: As `run_training`.
+        WorkError: Data not to be had, or `out` not writable.
+        CallError: What `out` holds is of another recipe.
     """
-
-    def run(part: Recipe, folder: Path) -> Report:
-        return run_training(
-            part,
-            folder,
-            device,
-            limit=limit,
-            resume=resume,
-            on_start=on_start,
-            on_step=on_step,
-            on_epoch=on_epoch,
-        )
-
-    if members == 1:
-        return run(recipe, out)
     make_folder(out)
+    training, validation, test = read_pictures(limit)
+    setup = Setup(training, validation, test, device, resume, on_start, on_step, on_epoch)
+    return run_training(recipe, out, setup) if members == 1 else run_ensemble(recipe, members, out, setup)
+
+
+def run_ensemble(recipe: Recipe, members: int, out: Path, setup: Setup) -> Report:
+    """Train each member whole in a folder of its own in `out`, join them into one network, and fill `out` for that."""
     networks: list[TwoInputNetwork] = []
     history: list[EpochMetrics] = []
-    images = 0
     for member in member_recipes(recipe, members):
         folder = out / f"member-{member.seed}"
-        images = run(member, folder).training_images
+        run_training(member, folder, setup)
         networks.append(read_member(folder))
         history += read_metrics(folder)
     write_metrics(history, out)
-    return judge(Ensemble(networks).eval(), recipe, out, device, images, history, [])
+    return finish(Ensemble(networks).eval(), recipe, out, setup, history, [])
 
 
 def member_recipes(recipe: Recipe, members: int) -> list[Recipe]:
@@ -80,8 +71,3 @@ def member_recipes(recipe: Recipe, members: int) -> list[Recipe]:
 def read_member(folder: Path) -> TwoInputNetwork:
     """The network that a training has left in its folder."""
     return cast(TwoInputNetwork, Checkpoint.load(folder / CHECKPOINT_FILE).network)
-
-
-def read_metrics(folder: Path) -> list[EpochMetrics]:
-    """The epochs of a training, from its folder."""
-    return [EpochMetrics(**json.loads(line)) for line in (folder / METRICS_FILE).read_text().splitlines()]

@@ -58,7 +58,7 @@ def make_report(
     device: torch.device,
     training_images: int,
     history: list[EpochMetrics],
-    lessons: list[EpochMetrics],
+    teacher_history: list[EpochMetrics],
     test: Evaluation,
     *,
     calibrated: Evaluation,
@@ -68,14 +68,14 @@ def make_report(
 ) -> Report:
     """Gather everything that the report says.
 
-    `lessons` are the teacher's epochs, `calibrated` is `test` with the temperatures applied.
+    `teacher_history` are the teacher's epochs, `calibrated` is `test` with the temperatures applied.
     """
     return Report(
         recipe=recipe,
         members=len(network.members) if isinstance(network, Ensemble) else 1,
         parameters=network.parameter_count(),
         training_images=training_images,
-        training_seconds=round(sum(metrics.seconds for metrics in lessons + history), 1),
+        training_seconds=round(sum(metrics.seconds for metrics in teacher_history + history), 1),
         machine=describe_machine(device),
         versions=tool_versions("torch", "torchvision"),
         validation=history[-1],

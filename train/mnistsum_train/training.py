@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,8 @@ def train(
     """
     torch.use_deterministic_algorithms(True)
     trainer = new_trainer(recipe, device)
-    trainer.teacher = teacher and teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if teacher is not None:
+        trainer.teacher = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     identity = {"recipe": recipe.to_dict(), "pictures": len(training), "device": device.type}
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
@@ -161,7 +162,13 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
         update_average(trainer, min(recipe.averaging, (1 + step) / (10 + step)))
         seen.append(metrics)
         on_step(step + 1, steps, metrics)
-    return StepMetrics(*(sum(column) / len(seen) for column in zip(*(_values(s) for s in seen), strict=True)))
+    return mean_metrics(seen)
+
+
+def mean_metrics(seen: list[StepMetrics]) -> StepMetrics:
+    """The mean over some steps, of each figure."""
+    totals = {field.name: sum(getattr(step, field.name) for step in seen) for field in fields(StepMetrics)}
+    return StepMetrics(**{name: total / len(seen) for name, total in totals.items()})
 
 
 def one_cycle(progress: float, peak: float, warm_up: float) -> float:
@@ -200,13 +207,15 @@ def train_step(
     pictures = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
         digit, value = answer_batch(trainer.network, pictures, numbers)
-        with torch.no_grad():
-            taught = trainer.teacher and answer_batch(trainer.teacher, pictures, numbers)
-    if taught:
-        digit_loss, value_loss = distillation_loss(digit, taught[0]), distillation_loss(value, taught[1])
-    else:
+        taught = None
+        if trainer.teacher is not None:
+            with torch.no_grad():
+                taught = answer_batch(trainer.teacher, pictures, numbers)
+    if taught is None:
         digit_loss = F.cross_entropy(digit.float(), digit_truth, label_smoothing=recipe.label_smoothing)
         value_loss = F.cross_entropy(value.float(), value_truth, label_smoothing=recipe.label_smoothing)
+    else:
+        digit_loss, value_loss = distillation_loss(digit, taught[0]), distillation_loss(value, taught[1])
     trainer.optimizer.zero_grad(set_to_none=True)
     (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
@@ -309,7 +318,3 @@ def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
     state = trainer.optimizer.state_dict()
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
     trainer.history[:] = [EpochMetrics(**line) for line in description["history"]]
-
-
-def _values(metrics: StepMetrics) -> tuple[float, float, float, float]:
-    return (metrics.digit_loss, metrics.value_loss, metrics.digit_accuracy, metrics.value_accuracy)

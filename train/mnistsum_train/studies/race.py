@@ -24,7 +24,7 @@ from mnistsum_train.plots import accuracy_over_seconds
 from mnistsum_train.presets import FAST
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import describe_machine, tool_versions
-from mnistsum_train.run import make_folder
+from mnistsum_train.results import make_folder
 from mnistsum_train.studies import pytorch_example
 from mnistsum_train.training import StepMetrics, new_trainer, run_epoch
 

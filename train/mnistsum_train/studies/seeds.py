@@ -23,7 +23,7 @@ from mnistsum_train.evaluation import Answers, answer_all_pairs
 from mnistsum_train.plots import mistakes_over_seeds
 from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS
 from mnistsum_train.recipe import Recipe
-from mnistsum_train.run import make_folder
+from mnistsum_train.results import make_folder
 
 SEEDS = {BASE.name: 5, NANO.name: 2, LARGE.name: 2}
 """From 0. The default gets as many as tell a spread; of the others, two show whether one was luck."""

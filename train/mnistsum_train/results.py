@@ -1,0 +1,87 @@
+"""The output folder of a training: which files it gets, and how each is written whole or not at all."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from mnistsum_runtime.atomic import write_atomically
+from mnistsum_runtime.errors import WorkError
+from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.data import Part
+from mnistsum_train.evaluation import Answers
+from mnistsum_train.network import Network
+from mnistsum_train.plots import report_pictures
+from mnistsum_train.report import Report
+from mnistsum_train.training import EpochMetrics
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+"""What `mnistsum-export` takes."""
+METRICS_FILE = "metrics.jsonl"
+"""An epoch a line."""
+REPORT_FILE = "report.json"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the output folder and find out now, not after the training, whether it can be written.
+
+    Raises:
+        WorkError: It cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkError(f"cannot make the output folder {folder}: {error.strerror}") from error
+    probe = folder / ".writable"
+    write_atomically(probe, b"")
+    probe.unlink()
+
+
+def write_metrics(history: list[EpochMetrics], out: Path) -> None:
+    """Write `metrics.jsonl`, one JSON object a line for each epoch."""
+    write_atomically(out / METRICS_FILE, "".join(json.dumps(asdict(line)) + "\n" for line in history).encode())
+
+
+def read_metrics(folder: Path) -> list[EpochMetrics]:
+    """The epochs of a training, from its folder."""
+    return [EpochMetrics(**json.loads(line)) for line in (folder / METRICS_FILE).read_text().splitlines()]
+
+
+def write_results(
+    out: Path, network: Network, report: Report, history: list[EpochMetrics], answers: Answers, test: Part
+) -> None:
+    """Write the checkpoint, the report's pictures, and last the report, which says that all is there.
+
+    Args:
+        out: The output folder, which exists.
+        network: With its gate.
+        report: What is said of it.
+        history: The epochs of its training.
+        answers: What it answers for the test set x all ten numbers.
+        test: The test set.
+    """
+    Checkpoint(network, checkpoint_facts(report)).save(out / CHECKPOINT_FILE)
+    for name, picture in report_pictures(history, answers, test, network.operation).items():
+        write_atomically(out / name, picture)
+    write_atomically(out / REPORT_FILE, (json.dumps(report.to_dict(), indent=2) + "\n").encode())
+
+
+def checkpoint_facts(report: Report) -> dict[str, object]:
+    """What a checkpoint says of its network beside the weights."""
+    return {
+        "accuracy": accuracy(report),
+        "calibration": report.calibration._asdict(),
+        "recipe": report.recipe.to_dict(),
+        "versions": report.versions,
+    }
+
+
+def accuracy(report: Report) -> dict[str, float]:
+    """What a model file says of its accuracy: fractions over all test pairs."""
+    test = report.test
+    return {
+        "pairs": test.pairs,
+        "digit": test.digit,
+        report.recipe.operation: test.value,
+        "both": test.both,
+        "heads_agree": test.agree,
+    }
