@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.measure.bench import Effort, measure_warm
+from mnistsum_runtime.measure.bench import Effort, measure_warm, network_workload
 from mnistsum_runtime.model import model_name
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.predictor import Predictor
@@ -90,7 +90,7 @@ def main() -> int:
 
 
 def _median_times(predictor: Predictor) -> dict[str, float]:
-    figures = measure_warm(predictor, EFFORT)
+    figures = measure_warm(predictor, network_workload(predictor.model), EFFORT)
     return {
         name: figure.value for figure in figures for name in ("session.run", "predict") if figure.name == f"{name} p50"
     }

@@ -45,7 +45,10 @@ def record(model: Model, precision: str = FP32, tolerance: float = 1e-4) -> Refe
     """The hundred and twenty rows, and three sample pictures."""
     pictures, numbers = pictures_and_numbers()
     names = ["digit", model.operation.name]
-    inputs = {"image": (pictures / np.float32(255))[:, None], "number": np.eye(10, dtype=np.float32)[numbers]}
+    inputs: dict[str, NDArray[Any]] = {
+        "image": (pictures / np.float32(255))[:, None],
+        "number": np.eye(10, dtype=np.float32)[numbers],
+    }
     logits: list[NDArray[np.float32]] = model.session.run(names, inputs)
     predictor = Predictor.of(model)
     samples = []

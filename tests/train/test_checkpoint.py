@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 from mnistsum_runtime.errors import ModelError, WorkError
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM, Operation
-from mnistsum_train.checkpoint import METADATA_KEY, Checkpoint, read_safetensors, tensor_hash, write_safetensors
+from mnistsum_train.checkpoint import METADATA_KEY, Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.recipe import Architecture
+from mnistsum_train.tensors import tensor_hash
 
 FACTS = {"accuracy": {"digit": 0.5}, "recipe": {"seed": 3}}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEAST_ROWS = 2
 """With one row, nothing tells whether the answer depends on the input, nor on the batch size."""
-MAX_BYTES = 4_000_000_000
+MAX_BYTES = 2_000_000_000
 """Of an .npz file, unpacked: it is read into memory whole."""
 FIRST_ROWS = 32
 """Where a part of the rows is chosen, the first ones are always among them, so that odd inputs can be put in front."""

@@ -36,7 +36,7 @@ def load_module(name: str) -> nn.Module:
     if not isinstance(found, nn.Module):
         found = _call(name, attribute, found)
     if not isinstance(found, nn.Module):
-        raise CallError(f"--module {name}: expected a torch.nn.Module, {attribute} gives a {type(found).__name__}")
+        raise CallError(f"--module {name}: expected a torch.nn.Module, {attribute} gives {type(found).__name__}")
     return found
 
 

@@ -71,20 +71,19 @@ class Wishes:
 
     def check(self, names: Collection[str]) -> None:
         """Raise `CallError` where something is said of an output that there is not, or that is no tolerance."""
-        for what, said in (("labels", self.labels), ("constant", self.constant), *self._tolerances()):
-            unknown = [name for name in said if name not in names]
+        for what, said in (
+            ("labels", self.labels),
+            ("constant", self.constant),
+            ("atol", self.atol),
+            ("rtol", self.rtol),
+        ):
+            unknown = [name for name in said if name not in names] if isinstance(said, Collection) else []
             if unknown:
                 raise CallError(f"{what}: there is no output {unknown[0]}, the outputs are {', '.join(names)}")
-        for what, tolerances in self._tolerances():
-            for name, value in tolerances.items():
+        for what, tolerance in (("atol", self.atol), ("rtol", self.rtol)):
+            for value in tolerance.values() if isinstance(tolerance, Mapping) else (tolerance or 0,):
                 if not (isfinite(value) and value >= 0):
-                    raise CallError(f"{what} of {name} is {value:g}, expected a finite number of 0 or more")
-
-    def _tolerances(self) -> list[tuple[str, dict[str, float]]]:
-        return [
-            (what, dict(said) if isinstance(said, Mapping) else {})
-            for what, said in (("atol", self.atol), ("rtol", self.rtol))
-        ]
+                    raise CallError(f"{what} is {value:g}, expected a finite number of 0 or more")
 
     def tolerance(self, said: float | Mapping[str, float] | None, name: str, default: float) -> float:
         """One number for an output."""
