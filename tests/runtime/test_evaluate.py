@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
+from mnistsum_runtime import Predictor
 from mnistsum_runtime.commands.evaluate import command
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
+from mnistsum_runtime.explain.panels import ContactSheet, look
 from mnistsum_runtime.measure.evaluation import label_of
 from tiny_model import drawn_digit
 
@@ -123,12 +124,16 @@ def test_a_wrong_call_is_one_line_and_ends_with_2(evaluate: Evaluate, tmp_path: 
     assert (code, out, len(err)) == (2, "", 1)
 
 
-def test_the_mistakes_are_drawn_and_nothing_is_written_without_one(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_the_mistakes_are_drawn_and_nothing_is_written_without_one(
+    evaluate: Evaluate, predictor: Predictor, tmp_path: Path
+) -> None:
     sheet = tmp_path / "mistakes.png"
     save(tmp_path / "photos" / "three-3.png", 3)
     code, _, err = evaluate(tmp_path / "photos", "--explain", sheet)
     assert (code, err, sheet.exists()) == (0, [f"mnistsum-evaluate: no mistakes, {sheet} was not written"], False)
-    save(tmp_path / "photos" / "eight-3.png", 8)
-    assert evaluate(tmp_path / "photos", "--explain", sheet)[0] == 0
-    with Image.open(sheet) as drawn:
-        assert np.asarray(drawn).std() > 0
+    mistake = tmp_path / "photos" / "eight-3.png"
+    save(mistake, 8)
+    assert evaluate(tmp_path / "photos", "--number", 4, "--explain", sheet)[0] == 0
+    expected = ContactSheet()
+    expected.add(look(predictor, str(mistake), 4, str(mistake)), "   (label 3)")
+    assert sheet.read_bytes() == expected.to_png()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from mnistsum_runtime import Predictor
@@ -88,25 +89,38 @@ def test_the_field_is_shown_pixel_for_pixel(predictor: Predictor) -> None:
     assert any((window == enlarged).all() for row in places for window in row[550:556])
 
 
-def test_the_ink_is_tinted(predictor: Predictor) -> None:
+def squares(shown: Image.Image) -> list[NDArray[np.int16]]:
+    """What is drawn in a panel's three squares, the picture, its ink and the field: [252, 252, RGB]."""
+    pixels = np.asarray(shown.convert("RGB"), np.int16)
+    return [pixels[64:316, left : left + 252] for left in (16, 284, 552)]
+
+
+def test_the_ink_is_red_and_nothing_else_is(predictor: Predictor) -> None:
     picture = np.pad(255 - np.kron(drawn_digit(3), np.ones((6, 6), np.uint8)), 20, constant_values=255)
-    pixels = np.asarray(panel(predictor, picture).convert("RGB"), np.int16)
-    assert ((pixels[:, :, 0] - pixels[:, :, 1] > 100).sum()) > 1000
+    red = [square[:, :, 0] - square[:, :, 1] > 100 for square in squares(panel(predictor, picture))]
+    ink = np.asarray(Image.fromarray(picture).resize((252, 252))) < 128
+    assert red[1][ink].mean() > 0.95
+    assert red[1][~ink].mean() < 0.02
+    assert not red[0].any() and not red[2].any()
 
 
 @pytest.mark.parametrize(
-    "picture",
+    ("picture", "filled"),
     [
-        np.zeros((5, 5), np.uint8),
-        np.full((300, 2), 7, np.uint16),
-        np.linspace(0, 1, 3000, dtype=np.float32).reshape(1, 3000),
-        np.eye(2, dtype=np.bool_),
-        PictureError("not_found", "a\nmessage " + "x" * 500),
-        b"not a picture",
+        (drawn_digit(7), [True, True, True]),
+        (np.zeros((5, 5), np.uint8), [True, False, False]),
+        (np.full((300, 2), 7, np.uint16), [True, False, False]),
+        (np.linspace(0, 1, 3000, dtype=np.float32).reshape(1, 3000), [True, False, False]),
+        (np.eye(2, dtype=np.bool_), [True, False, False]),
+        (PictureError("not_found", "a\nmessage " + "x" * 500), [False, False, False]),
+        (b"not a picture", [False, False, False]),
     ],
 )
-def test_any_picture_gives_a_panel(predictor: Predictor, picture: object) -> None:
-    assert panel(predictor, picture).width > 1000
+def test_a_panel_shows_any_picture_as_far_as_it_came(predictor: Predictor, picture: object, filled: list[bool]) -> None:
+    shown = panel(predictor, picture)
+    assert [bool((square < 200).any()) for square in squares(shown)] == filled
+    words = np.asarray(shown.convert("RGB"), np.int16)[35:60]  # the answer: red where there is none
+    assert bool((words[:, :, 0] - words[:, :, 1] > 100).any()) is not filled[1]
 
 
 def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The report's pictures show what they are about: each changes with its subject, where it should."""
 
-from dataclasses import replace
+from dataclasses import asdict
+from functools import cache
 from io import BytesIO
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,6 +16,10 @@ from mnistsum_train.evaluation import Answers
 from mnistsum_train.plots import confusion_matrix, learning_curves, worst_mistakes
 from mnistsum_train.training import EpochMetrics
 
+BLUE, ORANGE = [31, 119, 180], [255, 127, 14]
+"""matplotlib's, of the digit and of the second output."""
+LOSSES = ("digit_loss", "value_loss", "validation_digit_loss", "validation_value_loss")
+ACCURACIES = ("digit_accuracy", "value_accuracy", "validation_digit", "validation_value")
 METRICS = EpochMetrics(1, 0.5, 0.9, 0.8, 0.7, 0.4, 0.8, 0.85, 0.75, 0.7, 0.9, 12.0)
 
 
@@ -28,13 +34,36 @@ def red(png: bytes) -> int:
     return int((picture[..., 0] - picture[..., 1:].max(axis=2) > 60).sum())
 
 
-def test_learning_curves_follow_the_history() -> None:
-    history = [METRICS, replace(METRICS, epoch=2, digit_loss=0.3)]
-    first = learning_curves(history, SUM)
-    assert first == learning_curves(history, SUM)
-    last = history[1]
-    for changed in (replace(last, validation_value_loss=0.1), replace(last, validation_digit=0.99)):
-        assert learning_curves([history[0], changed], SUM) != first
+@pytest.mark.parametrize(
+    ("figure", "half", "colour"),
+    [
+        ("digit_loss", 0, BLUE),
+        ("validation_digit_loss", 0, BLUE),
+        ("value_loss", 0, ORANGE),
+        ("validation_value_loss", 0, ORANGE),
+        ("digit_accuracy", 1, BLUE),
+        ("validation_digit", 1, BLUE),
+        ("value_accuracy", 1, ORANGE),
+        ("validation_value", 1, ORANGE),
+    ],
+)
+def test_learning_curves_show_every_figure_in_its_half_and_colour(figure: str, half: int, colour: list[int]) -> None:
+    """The second of three epochs gets a better figure, not better than the third's: no axis changes, but one line."""
+    better = EpochMetrics(**asdict(METRICS) | {figure: 0.96 if half else 0.15})
+    pictures = three_epochs(METRICS), three_epochs(better)
+    middle = pictures[0].shape[1] // 2
+    halves = [[picture[:, :middle], picture[:, middle:]] for picture in pictures]
+    assert np.array_equal(halves[0][1 - half], halves[1][1 - half])
+    before, after = (picture[half] for picture in halves)
+    changed = (before != after).any(axis=2)
+    rows = [np.nonzero(changed & (picture == colour).all(axis=2))[0].mean() for picture in (before, after)]
+    assert rows[1] > rows[0] + 5, "what is better is lower"
+
+
+@cache
+def three_epochs(second: EpochMetrics) -> NDArray[np.int64]:
+    last = EpochMetrics(**asdict(METRICS) | dict.fromkeys(LOSSES, 0.1) | dict.fromkeys(ACCURACIES, 0.99))
+    return pixels(learning_curves([METRICS, second, last], SUM))
 
 
 def test_confusion_matrix_colours_mistakes_only() -> None:
