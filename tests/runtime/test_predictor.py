@@ -1,5 +1,7 @@
 """`Predictor`: the same answer by every way in, and wrong calls and models refused in one line."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,37 @@ def test_probabilities_sum_to_one_and_carry_the_confidences(predictor: Predictor
     assert prediction.value_probabilities.sum() == pytest.approx(1, abs=1e-6)
     assert prediction.digit_confidence == prediction.digit_probabilities[5]
     assert prediction.value_confidence == prediction.value_probabilities[9]
+
+
+def test_several_threads_may_use_one_predictor(predictor: Predictor) -> None:
+    """Pictures in MNIST's form and scans, alone and in batches, over and over: bit for bit what one thread answers."""
+    small = [drawn_digit(digit) for digit in range(10)]
+    scans = [np.pad(255 - field.repeat(5, 0).repeat(5, 1), 9 + n, constant_values=255) for n, field in enumerate(small)]
+    sources: list[Any] = [*small, *scans]
+    pairs = [(source, number) for source in sources for number in range(10)]
+    alone = [predictor.predict(source, number) for source, number in pairs]
+
+    def answer_all(_: int) -> list[Prediction]:
+        return predictor.predict_many([source for source, _ in pairs], [number for _, number in pairs])
+
+    together = answer_all(0)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            single = threads.map(lambda pair: predictor.predict(*pair), pairs * 3)
+            batches = threads.map(answer_all, range(3))
+            found = list(single), [answer for batch in batches for answer in batch]
+    finally:
+        sys.setswitchinterval(before)
+    for expected, answers in zip((alone, together), found, strict=True):
+        assert [bits(answer) for answer in answers] == [bits(answer) for answer in expected] * 3
+
+
+def bits(answer: Prediction) -> tuple[object, ...]:
+    """All of an answer, its probabilities bit for bit."""
+    probabilities = (answer.digit_probabilities.tobytes(), answer.value_probabilities.tobytes())
+    return answer.number, answer.digit, answer.value, answer.reason, *probabilities
 
 
 def test_softmax_stands_large_logits() -> None:
