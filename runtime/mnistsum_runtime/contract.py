@@ -49,11 +49,11 @@ META_PRECISION = "mnistsum.precision"
 META_DIGIT_TEMPERATURE = "mnistsum.digit_temperature"
 """The digit's logits are to be divided by it before softmax."""
 META_VALUE_TEMPERATURE = "mnistsum.value_temperature"
-"""The second output's."""
+"""The second output's logits are to be divided by it before softmax."""
 META_LEAST_CONFIDENCE = "mnistsum.least_confidence"
 """An answer with a lower calibrated confidence, of either output, is not reliable."""
 CALIBRATION_METADATA = (META_DIGIT_TEMPERATURE, META_VALUE_TEMPERATURE, META_LEAST_CONFIDENCE)
-"""In the order of `Calibration`'s fields."""
+"""The keys of a calibration, in the order of `Calibration`'s fields."""
 
 FP32 = "fp32"
 INT8 = "int8"

@@ -37,7 +37,7 @@ class Prediction(NamedTuple):
         return self is other
 
     def __hash__(self) -> int:
-        """Of the identity."""
+        """The hash of the identity."""
         return id(self)
 
     @property

@@ -26,24 +26,24 @@ network spreads it over all ten."""
 
 
 class Calibration(NamedTuple):
-    """Found on the validation part x all ten numbers after training."""
+    """Both temperatures and the limit of a reliable answer, found on the validation part x all ten numbers."""
 
     digit_temperature: float
     """The digit's logits are divided by it before softmax.
 
     Guo et al., On Calibration of Modern Neural Networks, 2017."""
     value_temperature: float
-    """The same for the second output."""
+    """The second output's logits are divided by it before softmax."""
     least_confidence: float
     """An answer with a confidence below it, of either output, is not reliable."""
 
     def to_metadata(self) -> dict[str, str]:
-        """What a model file says of it, with the keys of `contract.CALIBRATION_METADATA`."""
+        """What a model file says of its calibration, with the keys of `contract.CALIBRATION_METADATA`."""
         return {key: str(value) for key, value in zip(CALIBRATION_METADATA, self, strict=True)}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Calibration:
-        """Find in a file's metadata what `to_metadata` gave; `UNCALIBRATED` where nothing is said of it.
+        """Read the calibration from a file's metadata; `UNCALIBRATED` where it has none.
 
         Raises:
             ValueError: A part is missing, or is no number that it could be; the message says what.
@@ -67,7 +67,7 @@ class Calibration(NamedTuple):
 
 
 UNCALIBRATED = Calibration(1.0, 1.0, inf)
-"""Of a file that says nothing: no confidence is enough, since nobody knows what it is worth."""
+"""The calibration of a file that carries none: no confidence is enough, since nobody knows what it is worth."""
 
 
 def reason_in_preparation(prepared: PreparedPicture) -> str | None:

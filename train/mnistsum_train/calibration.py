@@ -17,7 +17,7 @@ DOUBTFUL = 0.006
 """Share of the validation pairs that may be called doubtful, outputs that disagree included: well under the 1 % that is
 promised for digits never seen."""
 NEGATIVES_SEED = 1
-"""Other pictures of no digit than those of the training, which have seed 0."""
+"""Seed of the pictures of no digit: other ones than those of the training, which have seed 0."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Reliability:
     """How often an answer is called reliable, as fractions of pairs."""
 
     digits: float
-    """Of real digits."""
+    """Share of the real digits' answers that are called reliable."""
     right: float
-    """Right digit and value, of the real digits' answers that are called reliable."""
+    """Share of right digits and values among the real digits' answers that are called reliable."""
     negatives: dict[str, float]
-    """Of drawn pictures of no digit, for each kind; empty where none were tried."""
+    """Share called reliable of drawn pictures of no digit, for each kind; empty where none were tried."""
 
     @classmethod
     def of(cls, network: Network, digits: Part, calibration: Calibration, count: int = 0) -> "Reliability":

@@ -35,7 +35,7 @@ class Part:
         return self if count is None else Part(self.images[:count], self.labels[:count])
 
     def to(self, device: torch.device) -> "Part":
-        """The same pictures on another device."""
+        """Copy the pictures and labels to another device."""
         return Part(self.images.to(device), self.labels.to(device))
 
 

@@ -1,4 +1,4 @@
-"""How good a network is: every picture with each of the ten numbers, both outputs judged."""
+"""How good a network is: both outputs, for every picture with each of the ten numbers."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from mnistsum_runtime.operations import Operation
 from mnistsum_train.network import Network
 
 CALIBRATION_BINS = 15
-"""As in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
+"""The number of bins in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class Evaluation:
     digit_calibration_error: float
     """Expected calibration error of the digit's confidence."""
     value_calibration_error: float
-    """The same of the second output's."""
+    """Expected calibration error of the second output's confidence."""
     per_digit: list[float]
     """Both right, for the pictures of each digit 0..9."""
     per_number: list[float]
     """Both right, for the pairs with each number 0..9."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The evaluation as plain JSON values."""
         return asdict(self)
 
 
@@ -74,7 +74,7 @@ def answer_all_pairs(network: Network, images: torch.Tensor, batch: int = 500) -
 
 
 def evaluate(answers: Answers, labels: torch.Tensor, operation: Operation) -> Evaluation:
-    """Judge the answers against the labels (int64 [pictures])."""
+    """Compare the answers with the labels (int64 [pictures])."""
     table = torch.tensor(operation.class_table())
     digit_truth = labels.cpu()[:, None].expand(-1, NUMBERS)
     value_truth = table[labels.cpu()]

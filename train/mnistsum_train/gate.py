@@ -24,12 +24,12 @@ WEIGHT_DECAY = 0.05
 DIGITS = 25_000
 """More digits are not needed to tell them from other things."""
 DIGIT_WEIGHT = 20.0
-"""Of a digit's loss: pictures of no digit are rarer in use than in these batches, and a digit that is gated away costs
-calibration."""
+"""Weight of a digit's loss, where that of another picture is 1: pictures of no digit are rarer in use than in these
+batches, and a digit that is gated away costs calibration."""
 LEAST_SPREAD = 0.1
 """A feature's standard deviation, as a share of their mean, from which it is normalised."""
 AUGMENTATION = 0.7
-"""Strength: a digit on a photo is not as MNIST's, and must still pass."""
+"""Strength of the augmentation: a digit on a photo is not as MNIST's, and must still pass."""
 
 
 def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, seed: int) -> None:

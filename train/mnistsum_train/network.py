@@ -12,10 +12,11 @@ from mnistsum_runtime.operations import Operation
 from mnistsum_train.recipe import Architecture
 
 MEAN, STD = 0.1307, 0.3081
-"""Of MNIST's training pixels in 0..1. Inside the network, so that the exported graph takes plain 0..1 pictures."""
+"""Mean and standard deviation of MNIST's training pixels in 0..1. The network normalises by them itself, so that the
+exported graph takes plain 0..1 pictures."""
 
 CLOSED = 0.01
-"""What the gate is at least. At 0, all logits of blank and noise would be equal, and their labels chance."""
+"""The least value of the gate. At 0, all logits of blank and noise would be equal, and their labels chance."""
 
 
 def convolution(channels_in: int, channels_out: int, kernel: int, *, padding: int = 0) -> nn.Sequential:
@@ -115,7 +116,7 @@ class TwoInputNetwork(nn.Module):
         return torch.cat(self.features_and_gate(image), dim=1)
 
     def features_and_gate(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same, the gate [batch, 1] apart."""
+        """Features for the heads [batch, features], and the gate [batch, 1], 0..1."""
         features, gate_input = self.see(image)
         return features, CLOSED + (1 - CLOSED) * torch.sigmoid(self.gate(gate_input))
 

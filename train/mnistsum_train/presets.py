@@ -10,11 +10,11 @@ class Preset:
     """A size that `mnistsum-train --preset` makes."""
 
     name: str
-    """On the command line."""
+    """Name on the command line."""
     purpose: str
     """What it is for, in a few words."""
     recipe: Recipe
-    """With the architecture; the seed and the operation are the caller's."""
+    """How it is trained, and its architecture; the seed and the operation are the caller's."""
     members: int = 1
     """Networks that are trained so, each from its own seed, and answer together."""
 

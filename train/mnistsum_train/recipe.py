@@ -44,7 +44,7 @@ class Recipe:
     learning_rate: float = 0.01
     """Peak of the one-cycle schedule."""
     seed: int = 0
-    """Of the first weights, the order, the augmentation and the numbers."""
+    """Seed of the first weights, the order of the pictures, the augmentation and the numbers."""
     numbers_per_image: int = 4
     """Numbers drawn for a picture in a step. The convolutions do not see them, so more cost almost nothing."""
     weight_decay: float = 0.05
@@ -58,12 +58,12 @@ class Recipe:
     augmentation: float = 1.0
     """Strength at the beginning, 0..1; it falls as `augmentation.strength_at` says. 0 leaves it out."""
     architecture: Architecture = field(default_factory=Architecture)
-    """Of the network that is trained."""
+    """The shape of the network that is trained."""
     teacher: "Recipe | None" = None
     """Trained first, for the same operation and with the same seed; the network then learns from its answers, not from
     the labels."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, equal to what is read back from a file."""
+        """The recipe as plain JSON values, equal to what is read back from a file."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values

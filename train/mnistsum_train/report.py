@@ -27,7 +27,7 @@ class Report:
     members: int
     """Networks of that recipe that answer together; their seeds are `recipe.seed * members` onwards."""
     parameters: int
-    """Trained parameters of all."""
+    """Trained parameters of all members."""
     training_images: int
     training_seconds: float
     """Wall-clock time of all epochs, their validation, the teacher's and all members' epochs included."""
@@ -35,20 +35,20 @@ class Report:
     """Processor, cores, device and precision: the figures belong to them."""
     versions: dict[str, str]
     validation: EpochMetrics
-    """The last epoch's, of several members the last one's."""
+    """Metrics of the last epoch; where there are several members, of the last member's."""
     test: Evaluation
     """All test images x all ten numbers, read once, after training; its calibration errors are of the raw logits."""
     calibration: Calibration
     """Found on the validation part; what the model file carries."""
     calibration_error: dict[str, float]
-    """Of both outputs on the test set, as fractions, with the temperatures applied."""
+    """Expected calibration errors of both outputs on the test set, with the temperatures applied."""
     reliability_validation: Reliability
-    """On the validation part, where the limits were found, and on negatives that were not trained with."""
+    """Measured on the validation part, where the limit was found, and on negatives that were not trained with."""
     reliability_test: Reliability
-    """On the test set."""
+    """Measured on the test set."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The report as plain JSON values."""
         return asdict(self) | {"calibration": self.calibration._asdict()}
 
 

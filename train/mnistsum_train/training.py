@@ -67,12 +67,12 @@ class Trainer:
     network: TwoInputNetwork
     """What the optimiser moves."""
     average: TwoInputNetwork
-    """Moving average of its weights and batch statistics: what is validated and saved."""
+    """Moving average of the network's weights and batch statistics: what is validated and saved."""
     optimizer: torch.optim.AdamW
     history: list[EpochMetrics]
     """One entry for each finished epoch."""
     teacher: TwoInputNetwork | None = None
-    """Its answers are learnt; None: the labels are."""
+    """A trained network whose answers are learnt instead of the labels; None where there is none."""
 
 
 def train(
@@ -166,7 +166,7 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
 
 
 def mean_metrics(seen: list[StepMetrics]) -> StepMetrics:
-    """The mean over some steps, of each figure."""
+    """The mean of each figure over some steps."""
     totals = {field.name: sum(getattr(step, field.name) for step in seen) for field in fields(StepMetrics)}
     return StepMetrics(**{name: total / len(seen) for name, total in totals.items()})
 

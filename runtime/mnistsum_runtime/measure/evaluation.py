@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnistsum_runtime.contract import NUMBERS
@@ -68,18 +68,18 @@ class Tally:
     """Counts over some pictures. Those without an answer count as wrong."""
 
     name: str
-    """The folder, or what else they have in common."""
+    """The folder of the pictures, or what else they have in common."""
     pictures: int
+    unanswered: int
     digit_right: int
     both_right: int
     reliable: int
     reliable_and_right: int
-    """Reliable, and the digit and the second output right."""
-    unanswered: int
+    """Called reliable, with the digit and the second output right."""
 
     @classmethod
     def of(cls, name: str, outcomes: Sequence[Outcome]) -> Tally:
-        """Count."""
+        """Count the outcomes."""
         return cls(
             name,
             len(outcomes),
@@ -91,15 +91,8 @@ class Tally:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values: the counts, and fractions 0..1 (null where nothing was counted)."""
-        return {
-            "name": self.name,
-            "pictures": self.pictures,
-            "unanswered": self.unanswered,
-            "digit_right": self.digit_right,
-            "both_right": self.both_right,
-            "reliable": self.reliable,
-            "reliable_and_right": self.reliable_and_right,
+        """The tally as plain JSON values: the counts, and fractions 0..1 (null where nothing was counted)."""
+        return asdict(self) | {
             "digit_accuracy": _share(self.digit_right, self.pictures),
             "both_accuracy": _share(self.both_right, self.pictures),
             "reliable_share": _share(self.reliable, self.pictures),

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 WIDE = 1 / 3
 """Ink may be this wide, as a share of the picture's shorter side, before it is taken for the ground."""
 NARROW = 1 / 8
-"""The same where light falls so unevenly that narrow shadows would be taken for ink,"""
+"""The widest ink, as a share of the shorter side, where light falls so unevenly that shadows could be taken for ink."""
 NARROWEST = 1 / 20
-"""and where there are shadows as narrow as fingers: thick strokes are hollow then."""
+"""The widest ink, as a share of the shorter side, where shadows are as narrow as fingers: thick strokes become hollow."""
 GROUND_SIDE = 256
 """The ground is looked for on a copy whose longer side is at most about this long: light changes slowly."""
 LEAST_GROUND_SIDE, LONGEST_GROUND_SIDE = 60, 1024
-"""Of a long and narrow picture the shorter side stays about so long, if the longer one is at most so long then: its
-strokes would be lost in a smaller copy."""
+"""The copy of a long and narrow picture is larger, lest strokes be lost: its shorter side is about the first length, as
+long as its longer side is not more than the second."""
 LOG_UNITS = 2000
 """Steps of the logarithm for each factor of e: a tenth of a level on white paper, within 16 bits on black."""
 DARKNESS = 8
@@ -36,7 +36,7 @@ LARGEST_LOG = 10_000
 """A trend may leave the levels' range, but not that of 16 bits, whatever is taken from it."""
 
 _LOGARITHMS = (LOG_UNITS * np.log((np.arange(256) + DARKNESS) / (128 + DARKNESS))).astype(np.int16)
-"""Of each level 0..255."""
+"""The logarithm of light for each level 0..255, in `LOG_UNITS`, 0 at mid-grey."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -28,25 +28,27 @@ LEAST_CONTRAST = 0.04
 LEAST_NOISES = 4.5
 """What is nearer to the ground than this many standard deviations of it is ground."""
 WEAK_NOISES = 3.0
-"""The same for what belongs to ink that was found."""
+"""Where ink was found, what is farther from the ground than this many of its standard deviations belongs to it."""
 FAINT_NOISES = 10.0
 """Ink is faint where its contrast is at most this many standard deviations of the ground."""
 RAISED = 0.6
-"""On what runs to the border, ink begins at this share of the darkest of it,"""
+"""Where what stands out runs along or across the border, ink is looked for in it over this share of its highest
+contrast."""
 AWAY, LARGEST_PART = 0.03, 0.7
-"""if that is this share of the picture's shorter side away from the border, and at most this share of the whole."""
+"""Ink found that way counts if it is at least the first share of the picture's shorter side away from the border, and
+less than the second share of what ran to the border."""
 GRAIN = 1 / 250
 """Half the width of the square that smooths grain away, as a share of the picture's shorter side."""
 REACHING = np.array([1, 0.1, 0.05, 0.05, 0.05])
-"""What counts of the evidence for a part that touches so many sides of the picture,"""
+"""The share of a part's evidence that counts, by the number of the picture's sides that it touches: 0 to 4."""
 ACROSS = 0.05
-"""and for one that crosses it."""
+"""The share of a part's evidence that counts where it crosses the picture."""
 USUAL_NOISE = 0.03
 """Grain up to about this much says nothing about a ground."""
 SURROUNDINGS = 0.6
-"""So far off, as a share of its length, the surroundings of what was found are looked at."""
+"""Surroundings reach this far around what was found, as a share of its length."""
 TORN = 0.1
-"""What counts of what was found over a ground that is torn under all of it."""
+"""The share of the weight that counts for what was found over a ground that is torn under all of it."""
 DEEPEST_SHADOW = 24
 """Levels: the light of a darker ground is not divided by, since little but noise is left in it."""
 
@@ -60,9 +62,9 @@ class FoundInk:
     mask: NDArray[np.bool_]
     """[height, width]: the digit's ink."""
     box: tuple[int, int, int, int]
-    """Where it is: top, bottom, left, right, the ends exclusive."""
+    """The box around the digit's ink: top, bottom, left, right, the ends exclusive."""
     dark: bool
-    """Whether it is darker than the ground."""
+    """Whether the ink is darker than the ground."""
     level: float
     """The ink's median contrast."""
     step: float
@@ -132,7 +134,7 @@ def find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
 
 
 def _find_ink(levels: Levels, ground: Levels, dark: bool) -> FoundInk | None:
-    """The same, at the picture's own sharpness.
+    """Look for ink of one polarity at the picture's own sharpness; None where nothing stands out.
 
     Ink begins in two steps, as in Canny's hysteresis: first the part of most evidence is found among all that the
     noise does not explain; its own contrast then says where ink begins, so that pencil and marker are measured alike.

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 WORKING_SIDE = 1000
 """Longer pictures are first averaged down by a whole factor: 50 pixels for one of the box are plenty."""
 LEAST_SIDE, LONGEST_SIDE = 200, 4000
-"""Of a long and narrow picture the shorter side stays so long (the digit on it is no longer than that), if the longer
-one is at most so long then."""
+"""A long and narrow picture is reduced less, since the digit on it is no longer than its shorter side: the shorter side
+keeps at least the first length, as long as the longer one is not more than the second."""
 
 
 def prepare(grey: Grey, name: str = "the picture") -> Ink:

@@ -66,7 +66,7 @@ class PreparedPicture(NamedTuple):
         return self is other
 
     def __hash__(self) -> int:
-        """Of the identity."""
+        """The hash of the identity."""
         return id(self)
 
     @property

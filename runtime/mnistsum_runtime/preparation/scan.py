@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from mnistsum_runtime.preparation.mnist_form import Box
 
 LEAST_CONTRAST = 48
-"""In a clean scan ink and ground are this many levels apart,"""
+"""In a clean scan ink and ground are at least this many levels apart."""
 LARGEST_SPREAD = 0.06
-"""the ground's standard deviation is at most this share of that,"""
+"""The standard deviation of a clean scan's ground is at most this share of the levels between ink and ground."""
 LARGEST_SHARE = 0.6
-"""the ink's share of the picture at most this (a bold digit that is cropped closely has half of it),"""
+"""The ink of a clean scan fills at most this share of the picture; a bold digit that is cropped closely fills half."""
 LEAST_LENGTH = 16
-"""its length at least this many pixels;"""
+"""The longer side of a clean scan's digit is at least this many pixels."""
 FULL_BOX, LARGE_BOX = 0.7, 0.15
-"""and it does not fill its box as a sheet does: not more than the first share of a box of more than the second share of
-the picture,"""
+"""What fills more than the first share of its box, where the box is more than the second share of the picture, may be a
+sheet of paper instead of a digit."""
 NARROW, LARGE_NARROW = 0.5, 0.2
-"""unless it is a bold 1: the box narrower than the first share of its length, the ink not more than the second share of
-the picture, which the deep way does not take for a sheet either;"""
+"""A bold 1 fills its box too, and is no sheet: its box is not wider than the first share of its length, and its ink not
+more than the second share of the picture. The deep way does not take such ink for a sheet either."""
 TURNED_BOX = 0.42
-"""nor more than this share where it has the outline of a sheet that is turned."""
+"""What fills more than this share of its box may be a sheet that is turned: its outline then decides."""
 SAMPLED = 100
-"""So many rows or columns are enough for a histogram,"""
+"""A histogram is counted over about this many rows or columns of the shorter side, which are enough."""
 COARSE = 40
-"""and so many for an outline."""
+"""An outline is judged on about this many rows or columns of the shorter side, which are enough."""
 LARGEST_CONTACT = 0.3
 """A digit that touches the border does so along at most this share of its length."""
 LEVELS = np.arange(256.0)
-"""Of a histogram's entries."""
+"""The grey level that each entry of a histogram counts."""
 
 
 def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture | None:

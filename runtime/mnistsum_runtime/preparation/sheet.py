@@ -23,8 +23,9 @@ FULLEST = 0.6
 LEAST_FILLED, LEAST_OF_BOX = 0.75, 0.82
 """What is not ink fills at least this share of a sheet's outline, and the outline this share of its box."""
 TURNED_FILLED, TURNED_OF_BOX, TURNED_LEAST = 0.88, 0.65, 0.3
-"""Of a sheet seen from the side or turned, the same and its share of the picture; it is lighter than the table. A thick
-0 fills 0.75 of its outline and that 0.79 of its box, a bold 8 more, but neither so much of the picture."""
+"""A sheet that is turned or seen from the side is lighter than the table. Its paper without the ink fills at least the
+first share of its outline, the outline the second share of its box, and the sheet the third share of the picture. A thick 0
+fills 0.75 of its outline and that 0.79 of its box, a bold 8 more, but neither so much of the picture."""
 NOTE_LEAST, NOTE_FILLED, NOTE_NARROWEST = 0.1, 0.88, 0.5
 """A small note turned by any angle fills at least these shares of the picture and of the smallest rectangle around it,
 of which one side is at least this share of the other. A thick 0 fills 0.79 of that, and a 1 is narrower."""
@@ -35,7 +36,8 @@ STEP = 24
 SEARCH_SIDE = 256
 """The sheet is looked for on a copy whose longer side is at most this long."""
 MARGIN = 3
-"""Pixels of that copy that are taken off the sheet all around: the shadow and the thickness of its edge."""
+"""Pixels that are taken off the sheet all around, on the copy it is looked for on: the shadow and the thickness of its
+edge."""
 
 
 _ANGLES = np.radians(np.arange(0, 90, 3))

@@ -29,7 +29,7 @@ from mnistsum_train.studies import pytorch_example
 from mnistsum_train.training import StepMetrics, new_trainer, run_epoch
 
 TARGET = 0.99
-"""Of the test set: the example's page promises about as much."""
+"""Share of the test set that is to be right: the example's page promises about as much."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Point:
     """One evaluation on the test set."""
 
     epochs: float
-    """Trained until then."""
+    """How many epochs were trained before it."""
     seconds: float
-    """Trained until then, evaluations left out."""
+    """How long training took before it, evaluations left out."""
     accuracy: float
-    """Share of the test set, 0..1."""
+    """Share of the test set that is right, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,16 @@ class Runner:
     """What counts as right."""
     parameters: int
     pictures: int
-    """That it learns from."""
+    """How many pictures it learns from."""
     curve: list[Point]
 
     @property
     def seconds(self) -> float | None:
-        """Of training, until the first evaluation that reaches the target; None where none did."""
+        """Seconds of training until the first evaluation that reaches the target; None where none did."""
         return next((point.seconds for point in self.curve if point.accuracy >= TARGET), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The runner as plain JSON values."""
         return asdict(self) | {"seconds": self.seconds}
 
 
@@ -70,16 +70,16 @@ class Stopwatch:
     """Wall-clock seconds since it was made, without those in which it was paused."""
 
     def __init__(self) -> None:
-        """Start."""
+        """Start the clock."""
         self._start = time.perf_counter()
 
     def seconds(self) -> float:
-        """So far."""
+        """Seconds so far."""
         return time.perf_counter() - self._start
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stand still for what is done meanwhile."""
+        """Stop the clock for what is done meanwhile."""
         before = time.perf_counter()
         yield
         self._start += time.perf_counter() - before

@@ -26,9 +26,10 @@ from mnistsum_train.recipe import Recipe
 from mnistsum_train.results import make_folder
 
 SEEDS = {BASE.name: 5, NANO.name: 2, LARGE.name: 2}
-"""From 0. The default gets as many as tell a spread; of the others, two show whether one was luck."""
+"""How many seeds each size is trained from; the seeds count from 0. The default gets as many as tell a spread; two of
+another size show whether one was luck."""
 FIGURES = ("digit", "value", "both", "agree")
-"""Of an evaluation: those that get a mean and a spread."""
+"""The figures of an evaluation that get a mean and a spread."""
 
 
 def train_or_read(recipe: Recipe, members: int, folder: Path) -> dict[str, Any]:
