@@ -22,7 +22,7 @@ WIDE = 1 / 3
 NARROW = 1 / 8
 """The widest ink, as a share of the shorter side, where light falls so unevenly that shadows could be taken for ink."""
 NARROWEST = 1 / 20
-"""The widest ink, as a share of the shorter side, where shadows are as narrow as fingers: thick strokes become hollow."""
+"""The widest ink, as a share of the shorter side, where shadows are as narrow as fingers: it hollows thick strokes."""
 GROUND_SIDE = 256
 """The ground is looked for on a copy whose longer side is at most about this long: light changes slowly."""
 LEAST_GROUND_SIDE, LONGEST_GROUND_SIDE = 60, 1024

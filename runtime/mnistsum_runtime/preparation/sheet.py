@@ -24,8 +24,8 @@ LEAST_FILLED, LEAST_OF_BOX = 0.75, 0.82
 """What is not ink fills at least this share of a sheet's outline, and the outline this share of its box."""
 TURNED_FILLED, TURNED_OF_BOX, TURNED_LEAST = 0.88, 0.65, 0.3
 """A sheet that is turned or seen from the side is lighter than the table. Its paper without the ink fills at least the
-first share of its outline, the outline the second share of its box, and the sheet the third share of the picture. A thick 0
-fills 0.75 of its outline and that 0.79 of its box, a bold 8 more, but neither so much of the picture."""
+first share of its outline, the outline the second share of its box, and the sheet the third share of the picture. A
+thick 0 fills 0.75 of its outline and that 0.79 of its box, a bold 8 more, but neither so much of the picture."""
 NOTE_LEAST, NOTE_FILLED, NOTE_NARROWEST = 0.1, 0.88, 0.5
 """A small note turned by any angle fills at least these shares of the picture and of the smallest rectangle around it,
 of which one side is at least this share of the other. A thick 0 fills 0.79 of that, and a 1 is narrower."""
