@@ -13,7 +13,7 @@ from mnistsum_runtime import Predictor
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.explain.panels import MOST_PANELS, ContactSheet, describe_preparation, look
+from mnistsum_runtime.explain.panels import MOST_PANELS, ContactSheet, describe_preparation, predict_and_record
 from mnistsum_runtime.explain.png_rows import PngRows
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from tiny_model import drawn_digit
@@ -27,7 +27,7 @@ def explain(monkeypatch: pytest.MonkeyPatch, model: Path, out: Path, *arguments:
 
 def panel(seen_by: Predictor, picture: object) -> Image.Image:
     sheet = ContactSheet()
-    sheet.add(look(seen_by, picture, 4, "a picture"))  # type: ignore[arg-type]
+    sheet.add(predict_and_record(seen_by, picture, 4, "a picture"))  # type: ignore[arg-type]
     return Image.open(BytesIO(sheet.to_png()))
 
 
@@ -124,7 +124,7 @@ def test_a_panel_shows_any_picture_as_far_as_it_came(predictor: Predictor, pictu
 
 
 def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor, tmp_path: Path) -> None:
-    seen = look(predictor, drawn_digit(7), 4, "seven")
+    seen = predict_and_record(predictor, drawn_digit(7), 4, "seven")
     sheet = ContactSheet()
     for _ in range(MOST_PANELS + 2):
         sheet.add(seen)

@@ -58,7 +58,7 @@ def command(
     Exit code: 0 done, 1 a picture gave no answer (it counts as wrong), 2 the call was wrong or nothing has a label, 3
     the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
-    from mnistsum_runtime.explain.panels import ContactSheet, look
+    from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
     from mnistsum_runtime.measure.evaluation import Outcome, Tally, by_folder, find_labelled, format_table
 
     pictures, unlabelled = find_labelled(folder, number)
@@ -72,11 +72,11 @@ def command(
     outcomes = []
     mistakes = ContactSheet()
     for picture in pictures:
-        seen = look(predictor, str(picture.path), picture.number, str(picture.path))
-        outcome = Outcome(picture, predictor.model.operation, seen.answer)
+        record = predict_and_record(predictor, str(picture.path), picture.number, str(picture.path))
+        outcome = Outcome(picture, predictor.model.operation, record.answer)
         outcomes.append(outcome)
         if explain is not None and not outcome.both_right:
-            mistakes.add(seen, f"   (label {picture.label})")
+            mistakes.add(record, f"   (label {picture.label})")
     total = Tally.of("all", outcomes)
     rows = list(by_folder(outcomes, folder))
     if as_json:

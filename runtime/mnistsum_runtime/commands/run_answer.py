@@ -138,13 +138,13 @@ def _answer_and_draw(
     """Answer, and draw each picture's panel; the sheet is written after the last answer."""
     from pathlib import Path
 
-    from mnistsum_runtime.explain.panels import ContactSheet, look
+    from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
 
     sheet = ContactSheet()
     for name, source in pictures:
-        seen = look(predictor, source, number, name)
-        sheet.add(seen)
-        yield name, seen.answer
+        record = predict_and_record(predictor, source, number, name)
+        sheet.add(record)
+        yield name, record.answer
     left_out = sheet.write(Path(out))
     if left_out:
         write_error(f"{NAME}: {left_out}")

@@ -46,7 +46,7 @@ _BOX = "#1f6fd6"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Seen:
+class Record:
     """One picture on its way through the runtime, as far as it came."""
 
     name: str
@@ -57,7 +57,7 @@ class Seen:
     answer: Prediction | PictureError
 
 
-def look(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Seen:
+def predict_and_record(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Record:
     """Answer as `Predictor.predict` does, and keep what was seen on the way.
 
     Raises:
@@ -73,7 +73,7 @@ def look(predictor: Predictor, source: Source | PictureError, number: int, name:
         answer = predictor.predict_prepared(prepared, number)
     except PictureError as error:
         answer = error
-    return Seen(name, grey, prepared, answer)
+    return Record(name, grey, prepared, answer)
 
 
 def describe_preparation(prepared: PreparedPicture) -> list[str]:
@@ -122,13 +122,13 @@ class ContactSheet:
         """How many pictures are on it."""
         return self._count
 
-    def add(self, seen: Seen, note: str = "") -> None:
+    def add(self, record: Record, note: str = "") -> None:
         """Draw a picture's panel, with `note` behind the answer."""
         if len(self) == MOST_PANELS:
             self._left_out += 1
             return
         self._count += 1
-        self._row.append(_draw_panel(seen, note))
+        self._row.append(_draw_panel(record, note))
         if len(self) >= _TWO_COLUMNS_FROM:
             self._compress_rows(2, only_full=True)
 
@@ -160,30 +160,30 @@ class ContactSheet:
         return self._png
 
 
-def _draw_panel(seen: Seen, note: str) -> Image.Image:
+def _draw_panel(record: Record, note: str) -> Image.Image:
     panel = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
     draw = ImageDraw.Draw(panel)
-    draw.text((_GAP, 10), _shorten(seen.name, 70), _TEXT, _font(18))
-    headline, colour = _headline(seen.answer)
+    draw.text((_GAP, 10), _shorten(record.name, 70), _TEXT, _font(18))
+    headline, colour = _headline(record.answer)
     draw.text((_GAP, 35), headline + note, colour, _font(16))
     columns = [_GAP + index * (_CELL + _GAP) for index in range(3)]
     captions = ["no picture", "", ""]
-    if seen.grey is not None:
-        height, width = seen.grey.shape
+    if record.grey is not None:
+        height, width = record.grey.shape
         captions[0] = f"the picture, {width}x{height}"
-        grey = _eight_bit(seen.grey)
+        grey = _eight_bit(record.grey)
         _paste(panel, _fit(grey), columns[0])
-        if seen.prepared is not None:
+        if record.prepared is not None:
             captions[1:] = ["what was taken as ink", "what the network saw, 28x28"]
-            _paste(panel, _tinted(grey, seen.prepared), columns[1])
-            _paste(panel, _field(seen.prepared.field), columns[2])
+            _paste(panel, _tinted(grey, record.prepared), columns[1])
+            _paste(panel, _field(record.prepared.field), columns[2])
     for left, caption in zip(columns, captions, strict=True):
         draw.rectangle((left - 1, _HEADER - 1, left + _CELL, _HEADER + _CELL), outline=_LINE)
         draw.text((left, _HEADER + _CELL + 6), caption, _MUTED, _font(13))
     left = columns[2] + _CELL + _GAP
-    if not isinstance(seen.answer, PictureError):
-        _draw_bars(draw, seen.answer, left)
-    words = [] if seen.prepared is None else describe_preparation(seen.prepared)
+    if not isinstance(record.answer, PictureError):
+        _draw_bars(draw, record.answer, left)
+    words = [] if record.prepared is None else describe_preparation(record.prepared)
     for index, line in enumerate(words):
         draw.text((left + _BARS + _GAP, _HEADER + 22 * index), line, _TEXT, _font(13))
     draw.line((0, _HEIGHT - 1, _WIDTH, _HEIGHT - 1), _LINE)

@@ -255,8 +255,8 @@ def torn_share(ground: Levels, mask: NDArray[np.bool_], box: Box, level: float, 
     top, bottom, left, right = box
     reach = round(SURROUNDINGS * max(bottom - top, right - left)) + 4
     around = ground[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
-    rim = np.concatenate((around[0], around[-1], around[:, 0], around[:, -1]))
-    usual = float(np.percentile(rim, 70 if dark else 30))
+    border = np.concatenate((around[0], around[-1], around[:, 0], around[:, -1]))
+    usual = float(np.percentile(border, 70 if dark else 30))
     under = ground[mask]
     torn = under > usual * (1 + level / 2) if dark else under < usual - 255 * level / 2
     return float(torn.mean())

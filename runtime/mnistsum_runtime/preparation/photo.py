@@ -106,17 +106,17 @@ def find_best_ink(levels: NDArray[np.uint8]) -> FoundInk | None:
     likely = rough[True] <= rough[False]
     polarities = [likely, not likely] if rough[not likely] < UNDECIDED * rough[likely] else [likely]
 
-    def look(dark: bool, widest: float) -> FoundInk | None:
+    def find(dark: bool, widest: float) -> FoundInk | None:
         ground = wide[dark] if widest == WIDE else grounds.without_ink(dark, widest)
         return find_ink(levels, grounds.full_size(ground), dark)
 
-    found = {dark: look(dark, WIDE) for dark in polarities}
+    found = {dark: find(dark, WIDE) for dark in polarities}
     if rough[likely] > ROUGH or is_doubtful(_heaviest(found.values())):
         for dark in polarities:
-            found[dark] = _better(found[dark], look(dark, NARROW))
+            found[dark] = _better(found[dark], find(dark, NARROW))
     best = _heaviest(found.values())
     if best is not None and is_doubtful(best):
-        best = _better(best, look(best.dark, NARROWEST))
+        best = _better(best, find(best.dark, NARROWEST))
     return best
 
 

@@ -133,8 +133,8 @@ def has_sharp_outline(levels: Levels, sheet: Mask, step: float) -> bool:
 
     image = Image.fromarray(levels)
     lightest, darkest = image.filter(ImageFilter.MaxFilter(7)), image.filter(ImageFilter.MinFilter(7))
-    rim = sheet & ~shrink(sheet, 1)
-    change = np.asarray(lightest)[rim].astype(np.int16) - np.asarray(darkest)[rim]
+    edge = sheet & ~shrink(sheet, 1)
+    change = np.asarray(lightest)[edge].astype(np.int16) - np.asarray(darkest)[edge]
     return bool(len(change) and np.mean(change > SHARP * step) > SHARP_SHARE)
 
 
