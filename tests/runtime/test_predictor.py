@@ -49,7 +49,7 @@ def test_several_threads_may_use_one_predictor(predictor: Predictor) -> None:
     small = [drawn_digit(digit) for digit in range(10)]
     scans = [np.pad(255 - field.repeat(5, 0).repeat(5, 1), 9 + n, constant_values=255) for n, field in enumerate(small)]
     sources: list[Any] = [*small, *scans]
-    pairs = [(source, number) for source in sources for number in range(10)]
+    pairs = [(source, number) for number in range(10) for source in sources]  # what runs together differs
     alone = [predictor.predict(source, number) for source, number in pairs]
 
     def answer_all(_: int) -> list[Prediction]:
