@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
+OWN_NETWORK = re.split(r"^(?=## )", README.partition("## Prove your own network")[2], maxsplit=1, flags=re.MULTILINE)[0]
+"""The section whose lines are run in a folder of their own."""
 
 
 def run(command: str) -> str:
@@ -68,8 +70,8 @@ def test_errors_that_every_seed_makes_give_the_accuracy_that_prose_says() -> Non
 
 
 def transcripts() -> list[tuple[str, str]]:
-    """(command, output) of every console block that calls one of our commands."""
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    """(command, output) of every console block that calls one of our commands in the checkout."""
+    blocks = re.findall(r"```console\n(.*?)```", README.replace(OWN_NETWORK, ""), re.DOTALL)
     lines = [block.partition("\n") for block in blocks]
     return [(first.removeprefix("$ "), rest) for first, _, rest in lines if first.startswith("$ mnistsum-")]
 
@@ -86,7 +88,7 @@ def test_make_run_prints_its_transcript() -> None:
 
 
 def test_python_example_prints_what_its_comment_says() -> None:
-    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    block = re.search(r"```python\n(from mnistsum_runtime import .*?)```", README, re.DOTALL)
     assert block
     expected = re.search(r"# (.*)\n", block[1])
     assert expected
@@ -94,9 +96,39 @@ def test_python_example_prints_what_its_comment_says() -> None:
     assert result.stdout.strip() == expected[1]
 
 
+def without_figures(line: str) -> str:
+    """A line of a transcript without what differs from machine to machine."""
+    return re.sub(r"\b[0-9a-f]{12}\b|\d[\d.,]*(e[+-]\d+)?", "#", line)
+
+
+@pytest.mark.slow
+def test_own_network_is_proven_verified_and_its_broken_weight_named(tmp_path: Path) -> None:
+    """Every line of the section, in order; what it shows is among what is printed, but for the figures."""
+    for name, content in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", OWN_NETWORK, re.DOTALL):
+        (tmp_path / name).write_text(content)
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    commands = []
+    for block in re.findall(r"```console\n(.*?)```", OWN_NETWORK, re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            done = subprocess.run(
+                shlex.split(command), capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+            )
+            said = {without_figures(line) for line in (done.stdout + done.stderr).splitlines()}
+            assert {without_figures(line) for line in shown.splitlines()} <= said, (command, done)
+            commands.append((command.split()[0], done.returncode))
+    assert [code for _, code in commands] == [0, 0, 0, 0, 0, 1]
+    assert not (tmp_path / "again.onnx").exists()
+
+
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^):]+)\)", README))))
 def test_link_leads_somewhere(path: str) -> None:
-    assert (ROOT / path).exists()
+    file, _, heading = path.partition("#")
+    assert (ROOT / file).exists()
+    if heading:
+        text = (ROOT / (file or "README.md")).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        assert heading in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)\b(?=[^\n]*(?:#|`|\n))", README)) - {"it"}))

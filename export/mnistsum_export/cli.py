@@ -28,6 +28,8 @@ OPSET = 17
 TOLERANCE = 1e-4
 SAMPLES = 1000
 _OF_A_MODULE = ("inputs", "model", "outputs", "labels", "dynamic", "constant", "atol", "rtol")
+_TOLD = ("operation", "precision", "exporter")
+"""What the last line says of a file before its opset, where its record has it."""
 _OF_THE_NETWORK = ("checkpoint", "precision", "tolerance", "samples")
 
 
@@ -231,7 +233,7 @@ def _print(record: dict[str, Any], table: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(record))
         return
-    what = "".join(f"{record[key]}, " for key in ("operation", "precision") if key in record)
+    what = "".join(f"{record[key]}, " for key in _TOLD if key in record)
     click.echo(table)
     click.echo(
         f"{record['output']}: {what}opset {record['opset']}, IR version {record['ir_version']}, "

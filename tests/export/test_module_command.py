@@ -92,7 +92,7 @@ def test_module_is_proven_from_the_current_folder(folder: Path, module: str) -> 
     called = export("--outputs", "kind", "--labels", "kind", "--opset", 18, module=module)
     assert called.code == 0, called.err
     assert "parity passed: 12 rows" in called.out
-    assert "net.onnx: opset 18, IR version 8" in called.out
+    assert "net.onnx: torch.onnx, tracing, opset 18, IR version 8" in called.out
     assert call(verify, "--model", folder / "net.onnx").code == 0
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from calling import call
 from mnistsum_export import prove
+from mnistsum_export.proof import convert as convert_module
 from mnistsum_export.proof import prove as prove_module
 from mnistsum_export.proof.convert import (
     TORCH_EXPORT,
@@ -359,10 +360,20 @@ def test_module_that_neither_converts_is_told_in_one_line_with_torch_s_text_besi
     assert not output.exists()
 
 
-def test_the_newer_exporter_that_keeps_another_opset_is_refused(
+@pytest.mark.parametrize("opset", [13, 17])
+def test_the_newer_exporter_s_graph_is_converted_down(
+    module: TwoInputs, examples: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch, opset: int
+) -> None:
+    monkeypatch.setattr(prove_module, "exporters", lambda: [convert_by_torch_export])
+    prove(module, examples, output=output, opset=opset)
+    assert [entry.version for entry in onnx.load(output).opset_import] == [opset]
+
+
+def test_a_conversion_down_that_keeps_another_opset_is_refused(
     module: TwoInputs, examples: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prove_module, "exporters", lambda: [convert_by_torch_export])
+    monkeypatch.setattr(convert_module, "convert_version", lambda model, _: model)
     with pytest.raises(WorkError, match=r"cannot be converted: the ONNX graph has opsets \[\('', 18\)\], expected"):
         prove(module, examples, output=output, opset=13)
 

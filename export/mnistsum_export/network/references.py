@@ -135,7 +135,7 @@ def torch_engine(network: Network) -> Engine:
         found = exact_answer(network, inputs, names)
         if found is None:
             raise WorkError("the network cannot be run in float64; nothing was written")
-        return found
+        return {name: output.astype(np.float32) for name, output in found.items()}
 
     return answer
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import io
 import logging
+import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, TextIO
 
 import onnx
 import torch
 from onnx import helper
 from onnx.inliner import inline_local_functions
+from onnx.version_converter import convert_version
 
 from mnistsum_export.proof.examples import Arrays, take
 from mnistsum_export.proof.module import first_line, to_tensors
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 TRACING, TORCH_EXPORT, GIVEN = "torch.onnx, tracing", "torch.onnx, torch.export", "given"
 """Where a graph comes from: torch's older exporter, its newer one, or the caller."""
+_LEAST_OF_TORCH_EXPORT = 18
 _EXAMPLE_ROWS = 2
 """A batch of one would be frozen into the graph as a constant, by either exporter."""
 
@@ -113,7 +117,7 @@ def convert_by_torch_export(module: nn.Module, examples: Arrays, signature: Sign
             module,
             to_tensors(take(examples, slice(0, _EXAMPLE_ROWS + 1))),
             dynamo=True,
-            opset_version=opset,
+            opset_version=max(opset, _LEAST_OF_TORCH_EXPORT),
             input_names=list(signature.inputs),
             output_names=list(signature.outputs),
             dynamic_shapes=tuple(
@@ -123,8 +127,11 @@ def convert_by_torch_export(module: nn.Module, examples: Arrays, signature: Sign
             verbose=False,
         )
         assert program is not None  # noqa: S101  (what it returns with dynamo=True)
-        model = inline_local_functions(program.model_proto)
-    return Conversion(_with_output_shapes(_tidied(model), signature), TORCH_EXPORT, tuple(said))
+        model = _tidied(inline_local_functions(program.model_proto))
+        # torch would convert it down too, but without the weights, and keep 18 where that fails.
+        if opset < _LEAST_OF_TORCH_EXPORT:
+            model = _converted_down(model, opset)
+    return Conversion(_with_output_shapes(model, signature), TORCH_EXPORT, tuple(said))
 
 
 def module_paths(model: onnx.ModelProto) -> dict[str, str]:
@@ -173,6 +180,20 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def _converted_down(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The same graph at an older opset; attributes that this does not have are left out, where they say nothing."""
+    newer = model.opset_import[0].version
+    converted = convert_version(model, opset)
+    for node in converted.graph.node:
+        known = onnx.defs.get_schema(node.op_type, opset).attributes
+        for attribute in [attribute for attribute in node.attribute if attribute.name not in known]:
+            default = onnx.defs.get_schema(node.op_type, newer).attributes[attribute.name].default_value
+            if helper.get_attribute_value(attribute) == helper.get_attribute_value(default):
+                node.attribute.remove(attribute)
+    converted.ir_version = helper.find_min_ir_version_for(converted.opset_import)
+    return converted
+
+
 def _with_output_shapes(model: onnx.ModelProto, signature: Signature) -> onnx.ModelProto:
     """Write the sizes of the outputs into the graph where all but the batch are fixed: exporters often lose them."""
     if not signature.lengths:
@@ -194,21 +215,44 @@ def _told(exporter: str) -> Iterator[list[str]]:
         The list that has the warnings at the end.
     """
     said: list[str] = []
-    printed = io.StringIO()
     quiet = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(record=True) as caught, redirect_stdout(printed), redirect_stderr(printed):
-            warnings.simplefilter("always")
-            yield said
-    except Exception as error:  # whatever torch raises on what it cannot convert
-        details = f"{printed.getvalue()}{''.join(traceback.format_exception(error))}"
-        raise ConversionError(f"{exporter}: {_reason(error)}", details) from error
-    finally:
-        logging.disable(quiet)
+    with TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
+        try:
+            with warnings.catch_warnings(record=True) as caught, _printing_into(printed):
+                warnings.simplefilter("always")
+                yield said
+        except Exception as error:  # whatever torch raises on what it cannot convert
+            printed.seek(0)
+            details = f"{printed.read()}{''.join(traceback.format_exception(error))}"
+            raise ConversionError(f"{exporter}: {_reason(error)}", details) from error
+        finally:
+            logging.disable(quiet)
     said += dict.fromkeys(
-        first_line(warning.message) for warning in caught if warning.category.__name__ == "TracerWarning"
+        first_line(warning.message).partition(". ")[0]
+        for warning in caught
+        if warning.category.__name__ == "TracerWarning"
     )
+
+
+@contextmanager
+def _printing_into(file: TextIO) -> Iterator[None]:
+    """Let all that is printed go into a file, what torch's C++ code prints past Python too."""
+    with redirect_stdout(file), redirect_stderr(file):
+        usual = []
+        for descriptor in (1, 2):
+            try:
+                usual.append((os.dup(descriptor), descriptor))
+                os.dup2(file.fileno(), descriptor)
+            except OSError:  # closed by the caller: then nothing can be printed there
+                continue
+        try:
+            yield
+        finally:
+            file.flush()
+            for copy, descriptor in usual:
+                os.dup2(copy, descriptor)
+                os.close(copy)
 
 
 def _reason(error: BaseException) -> str:

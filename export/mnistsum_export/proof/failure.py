@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnistsum_export.proof.convert import module_paths
 from mnistsum_export.proof.examples import batches, take
 from mnistsum_export.proof.locate import find_parting
+from mnistsum_export.proof.module import describe
 from mnistsum_export.proof.parity import AS_WRITTEN, OPTIMISED, Case, Comparison, Parity, onnxruntime_engines
 from mnistsum_runtime.proof.comparison import compare_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from onnx import ModelProto
+    from torch import nn
 
     from mnistsum_export.proof.subject import Subject
 
 _SEARCHED_ROWS = 256
+_SHARE_INSIDE = 0.1
+"""Of what an output differs by, relative to its spread: inside, a fault may show by so much less."""
 
 
 def explain_failure(subject: Subject, content: bytes, parity: Parity) -> str:
@@ -43,6 +49,14 @@ def explain_failure(subject: Subject, content: bytes, parity: Parity) -> str:
     )
 
 
+def blame(module: nn.Module, model: ModelProto, message: str) -> str:
+    """Name the submodule of a node that an engine's message names, as half a sentence; empty where there is none."""
+    named = [path for name, path in module_paths(model).items() if path and f"'{name}'" in message]
+    submodules = dict(module.named_modules())
+    known = [path for path in named if path in submodules]
+    return f", in {describe(known[0], submodules[known[0]])}" if known else ""
+
+
 def _rank(difference: float) -> float:
     return np.inf if isnan(difference) else difference
 
@@ -64,7 +78,9 @@ def _cause(subject: Subject, content: bytes, parity: Parity, failed: Comparison)
     if swapped is not None:
         return f"the outputs {swapped[0]} and {swapped[1]} carry each other's name"
     rows = _worst_rows(found, part)
-    parting = find_parting(subject.module, content, take(part.examples, rows))
+    spreads = [output.largest_difference / (subject.rules[output.name].spread or 1) for output in failed.outputs]
+    rtol = _SHARE_INSIDE * np.nanmax([*spreads, 0])
+    parting = find_parting(subject.module, content, take(part.examples, rows), rtol)
     return "no single submodule can be named" if parting is None else str(parting)
 
 

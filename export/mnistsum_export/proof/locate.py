@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from mnistsum_export.proof.examples import Arrays
 
-RTOL = 1e-4
-"""Of the size of a submodule's output: ten times what rounding makes inside the sound networks of `make zoo`."""
+RTOL, LEAST_RTOL = 1e-4, 1e-5
+"""Of the size of a submodule's output: what differs by more parts, and what differs by less is rounding."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,21 @@ class Parting:
     difference: float | None
     """Largest absolute difference of its output; None where the graph has no value of its shape."""
     node: str | None
-    """The ONNX node whose value is nearest to it."""
+    """The ONNX node whose value is nearest to it; None where that is an input or a weight."""
 
     def __str__(self) -> str:
         """Half a sentence."""
         if self.difference is None:
             return f"the first submodule that differs is {self.module}, of whose output's shape the graph has no value"
-        return f"the first submodule that differs is {self.module}, by {self.difference:.2g}, ONNX node {self.node}"
+        node = f", ONNX node {self.node}" if self.node else ""
+        return f"the first submodule that differs is {self.module}, by {self.difference:.2g}{node}"
 
 
 @dataclass(frozen=True)
 class _Value:
     """A value of the graph."""
 
-    node: str
+    node: str | None
     path: str
     """Of the submodule that it comes from, as the exporter says; empty where it does not."""
     array: NDArray[Any]
@@ -67,13 +68,15 @@ class _Match:
     value: _Value | None
 
 
-def find_parting(module: nn.Module, content: bytes, examples: Arrays) -> Parting | None:
+def find_parting(module: nn.Module, content: bytes, examples: Arrays, rtol: float = RTOL) -> Parting | None:
     """Find the first submodule whose output differs.
 
     Args:
         module: In evaluation mode.
         content: The ONNX file, which onnxruntime loads.
         examples: A few rows, in the order of `forward`; best those that differ most.
+        rtol: Of the size of a submodule's output, what it may differ by; taken between `LEAST_RTOL` and `RTOL`. A fault
+            that hardly shows in the outputs hardly shows inside either.
 
     Returns:
         None where it cannot be told: every submodule agrees, the module does not allow to be looked at, or onnxruntime
@@ -84,7 +87,8 @@ def find_parting(module: nn.Module, content: bytes, examples: Arrays) -> Parting
         values = _values_of(onnx.load_from_string(content), examples)
     except Exception:  # values that cannot all be outputs: sequences, types that are not known
         return None
-    matches = [_match(call, values) for call in calls]
+    limit = max(LEAST_RTOL, min(RTOL, rtol))
+    matches = [_match(call, values, limit) for call in calls]
     for index, match in enumerate(matches):
         if match is not None and not match.agrees and not _is_sound(module, examples, calls, matches, index):
             return _describe(calls, matches, index, {value.path for value in values})
@@ -108,8 +112,8 @@ def _values_of(model: onnx.ModelProto, examples: Arrays) -> list[_Value]:
         [name for _, name in made], {value.name: examples[value.name] for value in session.get_inputs()}
     )
     return [
-        *(_Value("", "", array) for array in examples.values()),
-        *(_Value(tensor.name, "", numpy_helper.to_array(tensor)) for tensor in model.graph.initializer),
+        *(_Value(None, "", array) for array in examples.values()),
+        *(_Value(None, "", numpy_helper.to_array(tensor)) for tensor in model.graph.initializer),
         *(
             _Value(node.name or f"{node.op_type} that makes {name}", paths[node.name], array)
             for (node, name), array in zip(made, arrays, strict=True)
@@ -118,19 +122,19 @@ def _values_of(model: onnx.ModelProto, examples: Arrays) -> list[_Value]:
     ]
 
 
-def _match(call: Call, values: list[_Value]) -> _Match | None:
+def _match(call: Call, values: list[_Value], rtol: float) -> _Match | None:
     """The best match of a submodule's outputs; of the module itself, the worst. None where no output is of floats."""
     outputs = [tensor.numpy() for tensor in call.outputs if tensor.is_floating_point() and tensor.numel()]
-    matches = [_match_output(output, call.path, values) for output in outputs]
+    matches = [_match_output(output, call.path, values, rtol) for output in outputs]
     if not matches:
         return None
     # An output that nothing needs is not in the graph: one that agrees is enough, but for the module's own outputs.
     return (max if call.path == "" else min)(matches, key=lambda match: (not match.agrees, match.difference))
 
 
-def _match_output(output: NDArray[Any], path: str, values: list[_Value]) -> _Match:
+def _match_output(output: NDArray[Any], path: str, values: list[_Value], rtol: float) -> _Match:
     exact = output.astype(np.float64)
-    limit = RTOL * float(np.sqrt(np.mean(np.where(np.isfinite(exact), exact, 0) ** 2)))
+    limit = rtol * float(np.sqrt(np.mean(np.where(np.isfinite(exact), exact, 0) ** 2)))
     alike = [value for value in values if value.array.shape == output.shape and value.array.dtype.kind == "f"]
     differences = [(_difference(value.array, exact), value) for value in alike]
     if not differences:

@@ -147,11 +147,7 @@ def _check_output(name: str, tensor: torch.Tensor, rows: int) -> None:
 
 
 def exact_answer(module: nn.Module, arrays: Arrays, names: list[str]) -> dict[str, NDArray[Any]] | None:
-    """What the module answers in float64, in the dtypes of its outputs in float32; None where it cannot be run so.
-
-    In batches of one row's examples upwards this is the truth that no order of additions has a part in.
-    """
-    usual = answer(module, {name: array[:1] for name, array in arrays.items()}, names)
+    """What the module answers in float64, and where it answers integers, these; None where it cannot be run so."""
     try:
         exact = deepcopy(module).double()
         doubled = {
@@ -160,9 +156,7 @@ def exact_answer(module: nn.Module, arrays: Arrays, names: list[str]) -> dict[st
         found = answer(exact, doubled, names)
     except Exception:  # a module that has float32 in its code, or cannot be copied
         return None
-    if any(found[name].dtype.kind != usual[name].dtype.kind for name in names):
-        return None
-    return {name: found[name].astype(usual[name].dtype) for name in names}
+    return found
 
 
 @dataclass(frozen=True)
@@ -195,7 +189,8 @@ def record_calls(module: nn.Module, arrays: Arrays, disturb: int | None = None) 
         def record(_: nn.Module, _given: object, got: object) -> object:
             index = len(calls)
             try:
-                calls.append(Call(path, child, [tensor.detach().clone() for tensor in flatten(got)]))
+                tensors = [tensor for tensor in flatten(got) if not tensor.is_nested]  # of which nothing can be seen
+                calls.append(Call(path, child, [tensor.detach().clone() for tensor in tensors]))
             except CallError:  # a submodule may return what it likes
                 calls.append(Call(path, child, []))
             return _disturbed(got) if index == disturb else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 
 from mnistsum_export.proof.convert import GIVEN, Conversion, ConversionError, exporters
-from mnistsum_export.proof.failure import explain_failure
+from mnistsum_export.proof.failure import blame, explain_failure
 from mnistsum_export.proof.inputs import require_whole_integers
 from mnistsum_export.proof.module import one_thread
 from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
@@ -212,7 +212,8 @@ def _compare(subject: Subject, conversion: Conversion, content: bytes) -> Parity
     try:
         parity = measure_parity(content, subject.case, subject.rules, subject.other_length)
     except EngineError as error:
-        raise WorkError(f"{error}{hints}") from error
+        blamed = blame(subject.module, conversion.model, str(error))
+        raise WorkError(f"{error}{blamed}{hints}; nothing was written") from error
     if not parity:
         raise WorkError(f"{explain_failure(subject, content, parity)}{hints}; nothing was written")
     require_whole_integers(subject, content)

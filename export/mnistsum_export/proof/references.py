@@ -68,12 +68,14 @@ def record_examples(module: nn.Module, case: Case, rules: Mapping[str, OutputRul
     rows = spread_rows(rows_of(case.examples), count)
     chosen = Case(take(case.examples, rows), {name: array[rows] for name, array in case.truth.items()})
     exact = exact_answer(module, chosen.examples, list(rules))
-    if exact is not None and all(
-        compare_output(name, rule.rule, exact[name], chosen.truth[name]).passed for name, rule in rules.items()
-    ):
-        chosen = Case(chosen.examples, exact)
-    else:
-        exact = None
+    if exact is not None:
+        rounded = {name: array.astype(chosen.truth[name].dtype) for name, array in exact.items()}
+        if all(
+            compare_output(name, rule.rule, rounded[name], chosen.truth[name]).passed for name, rule in rules.items()
+        ):
+            chosen = Case(chosen.examples, rounded)
+        else:
+            exact = None
     labelled = np.ones(rows_of(chosen.examples), np.bool_)
     return Recording(chosen, labelled, notes={"computed_in": FLOAT32 if exact is None else FLOAT64})
 
