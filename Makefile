@@ -5,8 +5,8 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train seeds race export artifacts sizes samples figures reality tables pi wheelhouse compat dist \
-	bench clean
+.PHONY: help run test lint train seeds race export artifacts sizes samples figures reality tables pi wheelhouse compat faults \
+	dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,10 @@ wheelhouse: .venv/.installed  ## wheelhouse/: every wheel for a Raspberry Pi wit
 
 compat: .venv/.installed  ## One file per opset on old and new onnxruntime: artifacts/compat.json and compat.md
 	PYTHONPATH=tests $(DEV)/python -m compat.measure
+
+faults: .venv/.installed  ## Planted faults before the proof, torch and Polygraphy: artifacts/faults.json (3 minutes)
+	PYTHONPATH=tests $(DEV)/python -m faults.measure
+	$(MAKE) tables
 
 dist: .venv/.installed  ## Wheel and sdist into dist/, checked
 	rm -rf dist

@@ -15,7 +15,7 @@ from typing import Any
 from mnistsum_runtime.atomic import write_atomically
 
 ARTIFACTS = Path(__file__).parent
-READMES = (ARTIFACTS.parent / "README.md", ARTIFACTS / "README.md")
+READMES = (ARTIFACTS.parent / "README.md", ARTIFACTS / "README.md", ARTIFACTS.parent / "export" / "README.md")
 MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -201,6 +201,37 @@ def compat_table() -> str:
     return (ARTIFACTS / "compat.md").read_text(encoding="utf-8")
 
 
+def faults_table() -> str:
+    """What each check said of each planted fault, as `make faults` wrote it."""
+    measured = _load("faults.json")
+    faults, sound, versions = measured["faults"], measured["sound"], measured["versions"]
+    checks = {
+        "verify": "torch, `verify=True`",
+        "assert_onnx_program": "torch, `assert_onnx_program`",
+        "polygraphy": "Polygraphy",
+    }
+    rows = [["planted fault", "in the", "here, naming", *checks.values()]]
+    for fault in faults:
+        results = fault["results"]
+        own = f"{results['prove']['status']}, `{fault['blamed']}`" if fault["named"] else results["prove"]["status"]
+        others = [results[check]["status"].replace("not possible", "-") for check in checks]
+        rows.append([f"{fault['name']}: {fault['what']}", fault["where"], own, *others])
+    totals = [_found(faults, check) for check in ("prove", *checks)]
+    rows.append(["**refused or warned, of those that could be asked**", "", *totals])
+    rows.append(["refused though sound", "", *(_found(sound, check) for check in ("prove", *checks))])
+    to_name = [fault["named"] for fault in faults if fault["blamed"]]
+    return _table(rows) + (
+        f"\nThe submodule is named for {sum(to_name)} of the {len(to_name)} faults that a submodule is to blame for. "
+        f"torch {versions['torch']}, onnx {versions['onnx']}, onnxruntime {versions['onnxruntime']}, onnxscript "
+        f"{versions['onnxscript']}, Polygraphy {versions['polygraphy']}.\n"
+    )
+
+
+def _found(rows: list[dict[str, Any]], check: str) -> str:
+    asked = [status for row in rows if (status := row["results"][check]["status"]) != "not possible"]
+    return f"{sum(status != 'passed' for status in asked)} of {len(asked)}" if asked else "-"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "detail": detail_table,
@@ -213,6 +244,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sizes": sizes_table,
     "seeds": seeds_table,
     "race": race_table,
+    "faults": faults_table,
 }
 
 
