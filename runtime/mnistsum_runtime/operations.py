@@ -5,6 +5,7 @@ compares what it finds in a file with them.
 """
 
 from collections.abc import Callable
+from functools import cache
 from operator import add, mul
 from typing import NamedTuple
 
@@ -22,12 +23,17 @@ class Operation(NamedTuple):
     @property
     def classes(self) -> tuple[int, ...]:
         """The value of each class of the second output, distinct and ascending."""
-        return tuple(sorted({self.function(a, b) for a in range(10) for b in range(10)}))
+        return _values_of(self.function)
 
     def class_table(self) -> list[list[int]]:
         """10 x 10 class indices: `class_table()[digit][number]` is the training target."""
         index = {value: i for i, value in enumerate(self.classes)}
         return [[index[self.function(digit, number)] for number in range(10)] for digit in range(10)]
+
+
+@cache
+def _values_of(function: Callable[[int, int], int]) -> tuple[int, ...]:
+    return tuple(sorted({function(a, b) for a in range(10) for b in range(10)}))
 
 
 SUM = Operation("sum", "+", add)

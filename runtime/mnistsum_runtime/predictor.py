@@ -6,23 +6,17 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, overload
 
 from mnistsum_runtime import contract
-from mnistsum_runtime.errors import CallError, ModelError, PictureError
+from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.inference import NetworkInput, answer
 from mnistsum_runtime.model import Model, open_named_model
-from mnistsum_runtime.prediction import Prediction
 from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare_picture
-from mnistsum_runtime.reliability import reason_for_doubt, reason_in_preparation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from mnistsum_runtime.operations import Operation
-    from mnistsum_runtime.preparation.mnist_form import Ink
+    from mnistsum_runtime.prediction import Prediction
     from mnistsum_runtime.preparation.picture import Grey, Source
     from mnistsum_runtime.preparation.prepared import PreparedPicture
 
@@ -31,28 +25,6 @@ BATCH_SIZE = 64
 
 GROUP_PIXELS = 4_000_000
 """Of pictures that `predict_many` has read and not yet prepared, roughly: one more of any size may be among them."""
-
-_ONE_HOT = np.eye(contract.NUMBERS, dtype=np.float32)
-
-
-class Question(NamedTuple):
-    """What the network is asked, and what is known already of how far its answer can be relied on.
-
-    Without the rest of the preparation's record: masks as large as their pictures, kept for a whole batch, would drive
-    each other out of the cache.
-    """
-
-    field: Ink
-    """float32 [28, 28]."""
-    number: int
-    """0..9."""
-    doubt: str | None
-    """What the preparation saw that speaks against any answer."""
-
-    @classmethod
-    def of(cls, prepared: PreparedPicture, number: int) -> Question:
-        """Ask for a prepared picture and a number."""
-        return cls(prepared.field, number, reason_in_preparation(prepared))
 
 
 class Predictor:
@@ -83,19 +55,14 @@ class Predictor:
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
-        self._use(open_named_model(model, operation, threads, optimise=optimise))
+        self.model: Model = open_named_model(model, operation, threads, optimise=optimise)
 
     @classmethod
     def of(cls, model: Model) -> Predictor:
         """Answer with a model that is open already."""
         predictor = cls.__new__(cls)
-        predictor._use(model)
+        predictor.model = model
         return predictor
-
-    def _use(self, model: Model) -> None:
-        self.model: Model = model
-        self._outputs = [contract.DIGIT, model.operation.name]
-        self._values = model.operation.classes
 
     def predict(self, image: Source, number: int, name: str = "the picture") -> Prediction:
         """Answer for one picture.
@@ -118,7 +85,7 @@ class Predictor:
         Raises:
             CallError: `number` is not 0..9.
         """
-        return self._infer([Question.of(prepared, check_number(number))])[0]
+        return answer(self.model, [NetworkInput.of(prepared, check_number(number))])[0]
 
     @overload
     def predict_many(
@@ -164,55 +131,17 @@ class Predictor:
     def _answer_batch(
         self, batch: list[tuple[Source, int]], on_error: Literal["raise", "return"]
     ) -> Iterator[Prediction | PictureError]:
-        found: list[Question | PictureError] = []
+        found: list[NetworkInput | PictureError] = []
         for group in read_in_groups(batch):
-            found += [ask(picture, number) for picture, number in group]
+            found += [prepare_input(picture, number) for picture, number in group]
         if on_error == "raise":
             for error in found:
                 if isinstance(error, PictureError):
                     raise error
-        questions = [question for question in found if not isinstance(question, PictureError)]
-        predictions = iter(self._infer(questions) if questions else [])
-        for question in found:
-            yield question if isinstance(question, PictureError) else next(predictions)
-
-    def _infer(self, questions: list[Question]) -> list[Prediction]:
-        """Run the network on one batch.
-
-        Raises:
-            ModelError: onnxruntime cannot: a file may load, and fail at its first answer.
-        """
-        if len(questions) == 1:  # views instead of np.stack and an index array: 7 us of the 120 of a single answer
-            field, number, _ = questions[0]
-            fields, one_hot = field[None, None], _ONE_HOT[number : number + 1]
-        else:
-            fields = np.stack([question.field for question in questions])[:, None]
-            one_hot = _ONE_HOT[[question.number for question in questions]]
-        try:
-            digits, values = self.model.session.run(self._outputs, {contract.IMAGE: fields, contract.NUMBER: one_hot})
-        except Exception as error:  # onnxruntime's errors have no common base but this
-            reason = " ".join(str(error).split())
-            raise ModelError(f"model {self.model.path}: onnxruntime cannot run it: {reason}") from error
-        return [self._judge(*answer) for answer in zip(questions, digits, values, strict=True)]
-
-    def _judge(
-        self,
-        question: Question,
-        digit_logits: NDArray[np.float32],
-        value_logits: NDArray[np.float32],
-    ) -> Prediction:
-        """One answer: the labels, how sure they are, and whether they are to be relied on."""
-        operation, number = self.model.operation, question.number
-        digit_temperature, value_temperature, least = self.model.calibration
-        digit, digits = softmax(digit_logits, digit_temperature)
-        best, values = softmax(value_logits, value_temperature)
-        value = self._values[best]
-        reason = None
-        # Written so that a network that answers NaN is not relied on either.
-        if not (digits[digit] >= least and values[best] >= least and value == operation.function(digit, number)):
-            disagreement = describe_disagreement(operation, digit, number, value)
-            reason = reason_for_doubt(digits, float(values[best]), disagreement, least)
-        return Prediction(operation, number, digit, value, digits, values, reason or question.doubt)
+        inputs = [each for each in found if not isinstance(each, PictureError)]
+        predictions = iter(answer(self.model, inputs) if inputs else [])
+        for each in found:
+            yield each if isinstance(each, PictureError) else next(predictions)
 
 
 def read_in_groups(batch: list[tuple[Source, int]]) -> Iterator[list[tuple[Grey | PictureError, int]]]:
@@ -235,22 +164,14 @@ def read_in_groups(batch: list[tuple[Source, int]]) -> Iterator[list[tuple[Grey 
     yield group
 
 
-def ask(picture: Grey | PictureError, number: int) -> Question | PictureError:
-    """The question for a picture that was read; why there is none, where it could not be, or shows no digit."""
+def prepare_input(picture: Grey | PictureError, number: int) -> NetworkInput | PictureError:
+    """What the network is given for a picture that was read; why nothing, where it could not be, or shows no digit."""
     if isinstance(picture, PictureError):
         return picture
     try:
-        return Question.of(prepare_picture(picture), number)
+        return NetworkInput.of(prepare_picture(picture), number)
     except PictureError as error:
         return error
-
-
-def describe_disagreement(operation: Operation, digit: int, number: int, value: int) -> str | None:
-    """What is wrong where the second output does not follow from the first; None where it does."""
-    expected = operation.function(digit, number)
-    if value == expected:
-        return None
-    return f"the two outputs disagree, {digit} {operation.symbol} {number} = {expected}"
 
 
 def check_number(number: int) -> int:
@@ -266,21 +187,3 @@ def check_number(number: int) -> int:
     if not 0 <= value < contract.NUMBERS:
         raise CallError(f"the number must be a whole number from 0 to 9, found {number!r}")
     return value
-
-
-def softmax(logits: NDArray[np.float32], temperature: float) -> tuple[int, NDArray[np.float32]]:
-    """The best class, and the probabilities of all.
-
-    Args:
-        logits: [classes]; of one picture, since numpy's reductions take half as long without an axis.
-        temperature: The logits are divided by it.
-
-    Returns:
-        Index of the largest logit; [classes], sums to 1.
-    """
-    best = int(logits.argmax())
-    exponentials = logits - logits[best]
-    exponentials /= temperature
-    np.exp(exponentials, exponentials)
-    exponentials /= np.add.reduce(exponentials)
-    return best, exponentials

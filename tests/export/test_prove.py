@@ -360,7 +360,7 @@ def test_module_that_neither_converts_is_told_in_one_line_with_torch_s_text_besi
     assert not output.exists()
 
 
-@pytest.mark.parametrize("opset", [13, 17])
+@pytest.mark.parametrize("opset", [16, 17])
 def test_the_newer_exporter_s_graph_is_converted_down(
     module: TwoInputs, examples: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch, opset: int
 ) -> None:

@@ -13,9 +13,10 @@ from PIL import Image
 
 import mnistsum_runtime
 from mnistsum_runtime import CallError, MnistsumError, ModelError, PictureError, Prediction, Predictor, contract
+from mnistsum_runtime.inference import describe_disagreement, softmax
 from mnistsum_runtime.model import shipped_model
 from mnistsum_runtime.operations import PRODUCT, SUM
-from mnistsum_runtime.predictor import BATCH_SIZE, describe_disagreement, softmax
+from mnistsum_runtime.predictor import BATCH_SIZE
 from tiny_model import drawn_digit, make_tiny_model
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from mnistsum_runtime.inference import describe_disagreement, softmax
 from mnistsum_runtime.operations import SUM
-from mnistsum_runtime.predictor import describe_disagreement, softmax
 from mnistsum_runtime.reliability import Calibration, reason_for_doubt
 from mnistsum_train.calibration import DOUBTFUL, calibrate, find_temperature, reliable_pairs, with_temperature
 from mnistsum_train.evaluation import Answers, calibration_error

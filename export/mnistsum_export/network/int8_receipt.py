@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from mnistsum_export.network.probes import to_inputs
 from mnistsum_export.proof.parity import AS_WRITTEN, OPTIMISED, make_session
 from mnistsum_runtime.contract import DIGIT, IMAGE, INT8, NUMBER, NUMBERS
 from mnistsum_runtime.errors import WorkError
@@ -151,7 +152,7 @@ def require_small(content: bytes, fp32: bytes) -> None:
 
 def compare(content: bytes, part: Part, fp32: Answers, operation: Operation) -> Agreement:
     """Answer a part x all ten numbers with the int8 file, and set it beside torch's float32 answers."""
-    int8 = answer_all_pairs(content, part, operation)
+    int8 = file_answers(content, part, operation)
     digit_same = int8.digit.argmax(-1) == fp32.digit.argmax(-1)
     value_same = int8.value.argmax(-1) == fp32.value.argmax(-1)
     accuracy = evaluate(int8, part.labels, operation)
@@ -168,14 +169,13 @@ def compare(content: bytes, part: Part, fp32: Answers, operation: Operation) -> 
     )
 
 
-def answer_all_pairs(content: bytes, part: Part, operation: Operation) -> Answers:
+def file_answers(content: bytes, part: Part, operation: Operation) -> Answers:
     """What a file answers to every picture with every number, in onnxruntime on one thread."""
     session = make_session(content)
     digit, value = [], []
-    for chunk in torch.split(part.images, _BATCH):
-        images = (chunk.float() / 255).repeat_interleave(NUMBERS, dim=0).numpy()
-        numbers = np.tile(np.eye(NUMBERS, dtype=np.float32), (len(chunk), 1))
-        answers = session.run([DIGIT, operation.name], {IMAGE: images, NUMBER: numbers})
+    for chunk in torch.split(part.images[:, 0], _BATCH):
+        inputs = to_inputs(chunk.numpy().repeat(NUMBERS, axis=0), np.tile(np.arange(NUMBERS), len(chunk)))
+        answers = session.run([DIGIT, operation.name], inputs)
         digit.append(torch.from_numpy(answers[0]).view(len(chunk), NUMBERS, -1))
         value.append(torch.from_numpy(answers[1]).view(len(chunk), NUMBERS, -1))
     return Answers(torch.cat(digit), torch.cat(value))

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from mnistsum_runtime.contract import IMAGE, NUMBER, NUMBERS
+from mnistsum_export.network.probes import to_inputs
+from mnistsum_export.proof.examples import Arrays, batches
+from mnistsum_runtime.contract import NUMBERS
 from mnistsum_train.data import Part
 
 CALIBRATION_PICTURES = 1000
@@ -74,15 +75,8 @@ class _CalibrationReader:
     """Feeds the calibration pictures in batches, the way onnxruntime asks for them (its CalibrationDataReader)."""
 
     def __init__(self, part: Part) -> None:
-        images = part.images.numpy().astype(np.float32) / np.float32(255)
-        numbers = np.eye(NUMBERS, dtype=np.float32)[np.arange(len(part)) % NUMBERS]
-        self._batches = iter(
-            [
-                {IMAGE: images[start : start + _BATCH], NUMBER: numbers[start : start + _BATCH]}
-                for start in range(0, len(part), _BATCH)
-            ]
-        )
+        self._batches = batches(to_inputs(part.images[:, 0].numpy(), np.arange(len(part)) % NUMBERS), _BATCH)
 
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+    def get_next(self) -> Arrays | None:
         """The next feed, None at the end."""
         return next(self._batches, None)
