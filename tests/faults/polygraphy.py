@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def environment() -> Path:
     def make(folder: Path) -> None:
         click.echo(f"installing Polygraphy {VERSION} ...", err=True)
         python = folder / "bin/python"
-        run_well(["python3", "-m", "venv", folder])
+        run_well([sys.executable, "-m", "venv", folder])
         run_well([python, "-m", "pip", "install", "--quiet", *REQUIREMENTS])
 
     return (
