@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from calling import call
@@ -20,11 +21,12 @@ from mnistsum_runtime import contract
 from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.measure import samples
 from mnistsum_runtime.measure.recorded import read_recorded
-from mnistsum_runtime.measure.samples import verify_answers, verify_preparation
+from mnistsum_runtime.measure.samples import prepare_samples, verify_answers, verify_preparation
 from mnistsum_runtime.model import open_model, shipped_model
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.predictor import Predictor
-from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.preparation.prepare import prepare_picture
+from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.proof.verification import verify_inference
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist
@@ -79,6 +81,12 @@ def test_shipped_bytes_answer_as_torch_does(checkpoint: Checkpoint) -> None:
     assert measure_parity_of(make_network_subject(checkpoint.network, probes), Path(shipped_model()).read_bytes())
 
 
+def shifted(grey: NDArray[np.uint8], name: str) -> PreparedPicture:
+    """Preparation that is off by one pixel."""
+    prepared = prepare_picture(grey, name)
+    return prepared._replace(field=np.roll(prepared.field, 1, axis=0))
+
+
 def test_shipped_references_tell_a_nudged_weight_and_a_shifted_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,10 +102,12 @@ def test_shipped_references_tell_a_nudged_weight_and_a_shifted_picture(
     onnx.save(model, path)
     nudged = open_model(path)
     assert not verify_inference(nudged.session, replace(references, model_sha256=nudged.sha256()))
-    assert verify_preparation(recorded.samples)
-    assert verify_answers(Predictor(), recorded.samples, 1e-3)
-    monkeypatch.setattr(samples, "prepare", lambda grey, name: np.roll(prepare(grey, name), 1, axis=0))
-    assert not any(picture.passed for picture in verify_preparation(recorded.samples).pictures)
+    prepared = prepare_samples(recorded.samples)
+    assert verify_preparation(recorded.samples, prepared)
+    assert verify_answers(Predictor(), recorded.samples, prepared, 1e-3)
+    monkeypatch.setattr(samples, "prepare_picture", shifted)
+    shifted_down = prepare_samples(recorded.samples)
+    assert not any(picture.passed for picture in verify_preparation(recorded.samples, shifted_down).pictures)
     assert verify_inference(open_model(shipped_model()).session, references)
 
 

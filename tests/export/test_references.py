@@ -24,11 +24,11 @@ from mnistsum_runtime.contract import FP32
 from mnistsum_runtime.errors import ModelError, WorkError
 from mnistsum_runtime.measure import samples as samples_module
 from mnistsum_runtime.measure.recorded import Recorded, read_recorded
-from mnistsum_runtime.measure.samples import verify_preparation
+from mnistsum_runtime.measure.samples import prepare_samples, verify_preparation
 from mnistsum_runtime.model import open_model
 from mnistsum_runtime.preparation import photo
 from mnistsum_runtime.preparation.picture import read_picture
-from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.preparation.prepare import prepare, prepare_picture
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.proof.references import References, references_path
 from mnistsum_runtime.proof.verification import verify_inference
@@ -135,14 +135,19 @@ def test_largest_weight_tensor_nudged_fails_inference_alone(
         read_recorded(open_model(path))
     rebound = replace(references, model_sha256=open_model(path).sha256())
     assert not verify_inference(open_model(path).session, rebound)
-    assert verify_preparation(Recorded.of(rebound).samples)
+    samples = Recorded.of(rebound).samples
+    assert verify_preparation(samples, prepare_samples(samples))
 
 
 def test_preparation_off_by_one_pixel_fails_preparation_alone(
     exported: Exported, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples_module, "prepare", lambda *arguments: np.roll(prepare(*arguments), 1, axis=0))
-    result = verify_preparation(recorded.samples)
+    def shifted(grey: NDArray[np.uint8], name: str) -> PreparedPicture:
+        prepared = prepare_picture(grey, name)
+        return prepared._replace(field=np.roll(prepared.field, 1, axis=0))
+
+    monkeypatch.setattr(samples_module, "prepare_picture", shifted)
+    result = verify_preparation(recorded.samples, prepare_samples(recorded.samples))
     assert not any(picture.passed for picture in result.pictures)
     assert verify_inference(open_model(exported.path).session, recorded.references)
 

@@ -20,11 +20,12 @@ from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.measure import samples as samples_module
 from mnistsum_runtime.measure.recorded import Recorded, Sample, attach
-from mnistsum_runtime.measure.samples import verify_answers, verify_preparation
+from mnistsum_runtime.measure.samples import prepare_samples, verify_answers, verify_preparation
 from mnistsum_runtime.model import find_model, open_model, shipped_model
 from mnistsum_runtime.operations import SUM
 from mnistsum_runtime.predictor import Predictor
-from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.preparation.prepare import prepare_picture
+from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.proof.comparison import Rule
 from mnistsum_runtime.proof.references import References, references_path
 from mnistsum_runtime.proof.verification import verify_inference
@@ -65,8 +66,9 @@ def nudged_model(by: float) -> onnx.ModelProto:
     return model
 
 
-def shifted(grey: NDArray[np.uint8], name: str = "the picture") -> NDArray[np.float32]:
-    return np.roll(prepare(grey, name), 1, axis=1)
+def shifted(grey: NDArray[np.uint8], name: str = "the picture") -> PreparedPicture:
+    prepared = prepare_picture(grey, name)
+    return prepared._replace(field=np.roll(prepared.field, 1, axis=1))
 
 
 def test_unchanged_model_passes_both(model_path: Path) -> None:
@@ -84,7 +86,8 @@ def test_nudged_weights_fail_inference_and_not_preparation(model_path: Path, ref
     nudged = open_model(model_path)
     rebound = replace(references, model_sha256=nudged.sha256())
     references_path(model_path).write_bytes(rebound.to_bytes())
-    assert verify_preparation(Recorded.of(rebound).samples)
+    samples = Recorded.of(rebound).samples
+    assert verify_preparation(samples, prepare_samples(samples))
     assert not verify_inference(nudged.session, rebound)
     called = call(command, "--model", model_path)
     assert called.code == 1
@@ -103,7 +106,7 @@ def test_nudged_weights_are_refused_by_their_hash_first(model_path: Path) -> Non
 def test_preparation_off_by_one_pixel_fails_preparation_and_not_inference(
     model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples_module, "prepare", shifted)
+    monkeypatch.setattr(samples_module, "prepare_picture", shifted)
     called = call(command, "--model", model_path)
     assert called.code == 1
     assert "preparation FAILED: 0 of 3 pictures" in called.out
@@ -117,7 +120,8 @@ def test_preparation_may_differ_by_less_than_a_grey_level(
     first, *others = samples
     ink = first.ink.copy()
     ink[14, 14] += np.float32(change)
-    assert bool(verify_preparation((replace(first, ink=ink), *others))) is passes
+    changed = (replace(first, ink=ink), *others)
+    assert bool(verify_preparation(changed, prepare_samples(changed))) is passes
 
 
 def test_picture_that_cannot_be_prepared_is_a_failure_with_its_reason(
@@ -163,7 +167,7 @@ def test_confidences_of_answers_may_differ_by_the_tolerance(
     first = samples[0]
     assert first.answer is not None
     moved = replace(first, answer=first.answer | {"sum_confidence": first.answer["sum_confidence"] - change})
-    assert bool(verify_answers(Predictor(model_path), (moved,), 1e-3)) is passes
+    assert bool(verify_answers(Predictor(model_path), (moved,), prepare_samples((moved,)), 1e-3)) is passes
 
 
 @pytest.mark.parametrize("output", ["digit", "sum"])

@@ -220,19 +220,42 @@ def _disturbed(answer: object) -> object:
     return answer
 
 
-def first_difference(one: list[Call], other: list[Call], rtol: float) -> str | None:
+def first_difference(
+    one: list[Call], other: list[Call], rtol: float, rows: tuple[int, int] | None = None
+) -> str | None:
     """The first submodule of which two records differ, described; None where none does.
 
     Args:
         one: Of `record_calls`.
-        other: The same, of fewer rows perhaps: the first rows are compared, where axis 0 is as long as the batch.
+        other: The same.
         rtol: Of the size of the output.
+        rows: Only these are compared, of `one` and of `other`, where axis 0 of an output is the batch.
     """
     for left, right in zip(one, other, strict=False):
         for a, b in zip(left.outputs, right.outputs, strict=False):
             if not a.is_floating_point() or a.shape[1:] != b.shape[1:] or a.ndim == 0:
                 continue
-            exact = a[: len(b)].double()
-            if (exact - b.double()).abs().max() > rtol * exact.square().mean().sqrt():
+            if rows is not None and (len(a) <= rows[0] or len(b) <= rows[1]):
+                continue
+            exact, found = (a, b) if rows is None else (a[rows[0]], b[rows[1]])
+            if (exact.double() - found.double()).abs().max() > rtol * exact.double().square().mean().sqrt():
                 return describe(left.path, left.module)
+    return None
+
+
+def raising_submodule(module: nn.Module, arrays: Arrays) -> str | None:
+    """The innermost submodule that raises, described; None where the module does not raise."""
+    entered: list[tuple[str, nn.Module]] = []
+    paths = [(path, child) for path, child in module.named_modules() if not isinstance(child, torch.jit.ScriptModule)]
+    handles = []
+    for pair in paths:
+        handles.append(pair[1].register_forward_pre_hook(lambda *_, pair=pair: entered.append(pair)))
+        handles.append(pair[1].register_forward_hook(lambda *_: entered.pop() and None))
+    try:
+        call(module, arrays)
+    except CallError:
+        return describe(*entered[-1]) if entered else None
+    finally:
+        for handle in handles:
+            handle.remove()
     return None

@@ -104,7 +104,11 @@ class Wishes:
 
 
 def make_rules(
-    truth: Mapping[str, NDArray[Any]], wishes: Wishes, exact: Mapping[str, NDArray[Any]] | None = None
+    truth: Mapping[str, NDArray[Any]],
+    wishes: Wishes,
+    exact: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    rounding: bool = True,
 ) -> dict[str, OutputRule]:
     """The rule of every output, from what torch answers to the examples.
 
@@ -112,17 +116,21 @@ def make_rules(
         truth: By output, [rows, ...].
         wishes: What the caller said.
         exact: What torch answers in float64 to the first of these rows; None where the module cannot be run so.
+        rounding: Whether what float32 rounds has a part.
 
     Raises:
         CallError: An output is NaN, hardly varies, or is to have labels and cannot.
     """
     wishes.check(truth)
     return {
-        name: _make_rule(name, values, wishes, None if exact is None else exact[name]) for name, values in truth.items()
+        name: _make_rule(name, values, wishes, None if exact is None else exact[name], rounding)
+        for name, values in truth.items()
     }
 
 
-def _make_rule(name: str, values: NDArray[Any], wishes: Wishes, exact: NDArray[Any] | None) -> OutputRule:
+def _make_rule(
+    name: str, values: NDArray[Any], wishes: Wishes, exact: NDArray[Any] | None, with_rounding: bool
+) -> OutputRule:
     axis = wishes.labels.get(name)
     if axis is not None and not (1 <= axis < values.ndim and values.dtype.kind == "f" and values.shape[axis] > 1):
         raise CallError(
@@ -140,7 +148,7 @@ def _make_rule(name: str, values: NDArray[Any], wishes: Wishes, exact: NDArray[A
     if not constant and spread < LEAST_SPREAD:
         raise CallError(_proves_nothing(name, f"varies by {spread:.1e} over the examples, around {size:.1e}"))
     rounding = 0.0
-    if wishes.rounds(name):
+    if with_rounding and wishes.rounds(name):
         rounding = max(measure_rounding(values, exact), float(np.finfo(values.dtype).eps) * size)
     if not constant and ROUNDING_FACTOR * rounding > LARGEST_ROUNDING * spread:
         raise CallError(

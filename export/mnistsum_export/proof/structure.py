@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mnistsum_export.proof.signature import Signature, TensorType
 
 
+_MOST_TOLD = 8
+
+
 def check_structure(model: ModelProto, signature: Signature, opset: int) -> None:
     """Check a graph from every side that needs no run.
 
@@ -36,7 +39,8 @@ def check_structure(model: ModelProto, signature: Signature, opset: int) -> None
         onnx.checker.check_model(model, full_check=True)
         onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise WorkError(f"onnx's checker refuses the ONNX graph: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())
+        raise WorkError(f"onnx's checker refuses the ONNX graph: {reason}; nothing was written") from error
 
 
 def properties(model: ModelProto, signature: Signature, opset: int) -> Iterator[tuple[str, object, object]]:
@@ -76,7 +80,9 @@ def _compare(
 
 
 def _told(value: object) -> object:
-    """Element types by name."""
+    """Element types by name, and of a long list the first."""
+    if isinstance(value, list) and len(value) > _MOST_TOLD:
+        return f"{value[:_MOST_TOLD]} and {len(value) - _MOST_TOLD} more"
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int):
         return f"{TensorProto.DataType.Name(value[0]).lower()} {value[1]}"
     return value

@@ -19,6 +19,7 @@ from mnistsum_export.proof.module import (
     first_difference,
     flatten,
     in_order_of_forward,
+    raising_submodule,
     record_calls,
     require_evaluation_mode,
 )
@@ -91,9 +92,9 @@ def make_subject(
         raise CallError(f"{min(both)} is the name of an input and of an output: names must differ")
     truth = answer(module, inputs, names)
     case = Case(inputs, truth)
+    _require_same_again(module, case, make_rules(truth, wishes, rounding=False))
     exact = exact_answer(module, take(inputs, _FIRST_BATCH), names)
     rules = make_rules(truth, wishes, exact)
-    _require_same_again(module, case, rules)
     _require_no_batch(module, case, rules)
     signature = make_signature(inputs, truth, dynamic)
     return Subject(module, case, rules, signature, _other_length(module, inputs, names, dynamic))
@@ -117,15 +118,35 @@ def _require_no_batch(module: nn.Module, case: Case, rules: Mapping[str, OutputR
     """Raise `CallError` naming the submodule if an answer depends on which rows are in the batch."""
     part = case.part(CHECKED_ROWS)
     for batch in _SMALL_BATCHES:
-        wrong = _differing(answer(module, part.examples, list(rules), batch), part.truth, rules)
+        try:
+            found = answer(module, part.examples, list(rules), batch)
+        except CallError as error:
+            blamed = raising_submodule(module, take(part.examples, slice(0, batch)))
+            where = "" if blamed is None else f" in {blamed}"
+            raise CallError(
+                f"the module depends on the batch: in batches of {batch} it raises{where}: {error}"
+            ) from error
+        wrong = _differing(found, part.truth, rules)
         if wrong is not None:
-            together = record_calls(module, take(part.examples, slice(0, 4)))
-            alone = record_calls(module, take(part.examples, slice(0, 1)))
-            blamed = first_difference(together, alone, _RTOL)
+            blamed = _depending_submodule(module, case, found[wrong[0]], wrong[0], batch)
             raise CallError(
                 f"the answer depends on the batch: in batches of {batch}, output {wrong[0]} differs by {wrong[1]:.2g}"
                 f"{_first(blamed)}: each row must be answered for itself"
             )
+
+
+def _depending_submodule(module: nn.Module, case: Case, found: NDArray[Any], name: str, batch: int) -> str | None:
+    """The first submodule whose output for one row is another one in the batch of before than in a small one."""
+    part = case.part(CHECKED_ROWS)
+    difference = np.abs(found.astype(np.float64) - part.truth[name].astype(np.float64))
+    row = int(np.nan_to_num(difference, nan=np.inf).reshape(len(found), -1).max(axis=1, initial=0).argmax())
+    first = row - row % batch
+    small = record_calls(module, take(part.examples, slice(first, first + batch)))
+    rows = rows_of(case.examples)
+    place = int(np.arange(rows)[spread_rows(rows, CHECKED_ROWS)][row])
+    start = place - place % TORCH_BATCH
+    large = record_calls(module, take(case.examples, slice(start, start + TORCH_BATCH)))
+    return first_difference(large, small, _RTOL, (place - start, row - first))
 
 
 _RTOL = 1e-5

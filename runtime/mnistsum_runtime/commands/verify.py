@@ -119,7 +119,12 @@ def verify_network(opened: ModelFile, operation: str | None) -> Verification:
         ModelError: As of `verify_file`, or the file does not carry the contract, or is of another operation.
     """
     from mnistsum_runtime.measure.recorded import read_recorded
-    from mnistsum_runtime.measure.samples import CONFIDENCE_TOLERANCE, verify_answers, verify_preparation
+    from mnistsum_runtime.measure.samples import (
+        CONFIDENCE_TOLERANCE,
+        prepare_samples,
+        verify_answers,
+        verify_preparation,
+    )
     from mnistsum_runtime.model import check_model, require_operation
     from mnistsum_runtime.predictor import Predictor
     from mnistsum_runtime.proof.verification import verify_inference
@@ -127,15 +132,15 @@ def verify_network(opened: ModelFile, operation: str | None) -> Verification:
     model = require_operation(check_model(opened), operation)
     recorded = read_recorded(model)
     references, samples = recorded.references, recorded.samples
-    answers = None
+    prepared, answers = prepare_samples(samples), None
     if recorded.answered:
-        answers = verify_answers(Predictor.of(model), samples, CONFIDENCE_TOLERANCE[references.precision])
+        answers = verify_answers(Predictor.of(model), samples, prepared, CONFIDENCE_TOLERANCE[references.precision])
     return Verification(
         file=model.path,
         operation=model.operation.name,
         references=references,
         inference=verify_inference(model.session, references),
-        preparation=verify_preparation(samples),
+        preparation=verify_preparation(samples, prepared),
         answers=answers,
     )
 

@@ -13,12 +13,13 @@ import numpy as np
 
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.preparation.picture import read_picture
-from mnistsum_runtime.preparation.prepare import prepare
+from mnistsum_runtime.preparation.prepare import prepare_picture
 from mnistsum_runtime.proof.comparison import largest_difference
 
 if TYPE_CHECKING:
     from mnistsum_runtime.measure.recorded import Sample
     from mnistsum_runtime.predictor import Predictor
+    from mnistsum_runtime.preparation.prepared import PreparedPicture
 
 PREPARATION_TOLERANCE = 1e-3
 """Of a pixel 0..1. One grey level of 255 is 3.9e-3: float sums in another order stay far under this, and nothing that
@@ -78,17 +79,34 @@ class Preparation:
         return "\n".join([header, *map(str, self.pictures)])
 
 
-def verify_preparation(samples: tuple[Sample, ...], tolerance: float = PREPARATION_TOLERANCE) -> Preparation:
-    """Prepare every sample picture anew and compare it with its record."""
-    return Preparation(tolerance, tuple(_compare_ink(sample, tolerance) for sample in samples))
+Prepared = tuple["PreparedPicture | PictureError", ...]
+"""What preparation makes here of each sample picture, or why it cannot."""
 
 
-def _compare_ink(sample: Sample, tolerance: float) -> PreparationRow:
+def prepare_samples(samples: tuple[Sample, ...]) -> Prepared:
+    """Read and prepare every sample picture, once for both comparisons."""
+    return tuple(_prepare(sample) for sample in samples)
+
+
+def _prepare(sample: Sample) -> PreparedPicture | PictureError:
     try:
-        ink = prepare(read_picture(sample.content, sample.name), sample.name)
+        return prepare_picture(read_picture(sample.content, sample.name), sample.name)
     except PictureError as error:
-        return PreparationRow(sample.name, None, str(error), passed=False)
-    difference = largest_difference(ink, sample.ink)
+        return error
+
+
+def verify_preparation(
+    samples: tuple[Sample, ...], prepared: Prepared, tolerance: float = PREPARATION_TOLERANCE
+) -> Preparation:
+    """Compare the ink of every sample picture with its record."""
+    rows = (_compare_ink(sample, found, tolerance) for sample, found in zip(samples, prepared, strict=True))
+    return Preparation(tolerance, tuple(rows))
+
+
+def _compare_ink(sample: Sample, found: PreparedPicture | PictureError, tolerance: float) -> PreparationRow:
+    if isinstance(found, PictureError):
+        return PreparationRow(sample.name, None, str(found), passed=False)
+    difference = largest_difference(found.field, sample.ink)
     return PreparationRow(sample.name, difference, None, difference <= tolerance)
 
 
@@ -134,17 +152,21 @@ class Answers:
         return "\n".join([header, *map(str, wrong)])
 
 
-def verify_answers(predictor: Predictor, samples: tuple[Sample, ...], tolerance: float) -> Answers:
+def verify_answers(predictor: Predictor, samples: tuple[Sample, ...], prepared: Prepared, tolerance: float) -> Answers:
     """Ask for every sample picture as `mnistsum-run --json` does, and compare field by field."""
-    return Answers(tolerance, tuple(_compare_answer(predictor, sample, tolerance) for sample in samples))
+    rows = (
+        _compare_answer(predictor, sample, found, tolerance) for sample, found in zip(samples, prepared, strict=True)
+    )
+    return Answers(tolerance, tuple(rows))
 
 
-def _compare_answer(predictor: Predictor, sample: Sample, tolerance: float) -> AnswerRow:
+def _compare_answer(
+    predictor: Predictor, sample: Sample, prepared: PreparedPicture | PictureError, tolerance: float
+) -> AnswerRow:
+    if isinstance(prepared, PictureError):
+        return AnswerRow(sample.name, {"error": [None, str(prepared)]})
     recorded = sample.answer or {}
-    try:
-        found = predictor.predict(sample.content, sample.number, sample.name).to_json(sample.name)
-    except PictureError as error:
-        return AnswerRow(sample.name, {"error": [None, str(error)]})
+    found = predictor.predict_prepared(prepared, sample.number).to_json(sample.name)
     differing: dict[str, list[Any]] = {
         field: [recorded.get(field), found.get(field)]
         for field in recorded.keys() | found.keys()
