@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint train seeds race export artifacts sizes samples figures reality tables pi wheelhouse compat faults \
-	dist bench clean
+	zoo dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,11 @@ compat: .venv/.installed  ## One file per opset on old and new onnxruntime: arti
 
 faults: .venv/.installed  ## Planted faults before the proof, torch and Polygraphy: artifacts/faults.json (3 minutes)
 	PYTHONPATH=tests $(DEV)/python -m faults.measure
+	$(MAKE) tables
+
+zoo: .venv/.installed  ## Prove 82 architectures, and count false alarms: artifacts/zoo.json (17 minutes)
+	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure
+	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure --false-alarms
 	$(MAKE) tables
 
 dist: .venv/.installed  ## Wheel and sdist into dist/, checked

@@ -232,6 +232,37 @@ def _found(rows: list[dict[str, Any]], check: str) -> str:
     return f"{sum(status != 'passed' for status in asked)} of {len(asked)}" if asked else "-"
 
 
+def zoo_table() -> str:
+    """Every architecture of `make zoo`, and how often a sound module was refused."""
+    zoo = _load("zoo.json")
+    counts, alarms, versions = zoo["counts"], zoo["false_alarms"], zoo["versions"]
+    opsets = " and ".join(map(str, zoo["opsets"]))
+    rows = [["", "parameters", "examples", "exporter", "rounding", *(f"opset {opset}" for opset in zoo["opsets"])]]
+    for entry in zoo["architectures"]:
+        made_by = {proof["exporter"].removeprefix("torch.onnx, ") for proof in entry["proofs"] if "exporter" in proof}
+        rounding = "-" if entry["torch_rounding"] is None else f"{entry['torch_rounding']:.1e}"
+        cells = [f"{proof['relative']:.1e}" if "relative" in proof else proof["status"] for proof in entry["proofs"]]
+        parameters = f"{entry['parameters']:,}"
+        rows.append([entry["name"], parameters, entry["inputs"], ", ".join(sorted(made_by)), rounding, *cells])
+    largest = sorted(max(proof.get("relative", 0) for proof in entry["proofs"]) for entry in zoo["architectures"])
+    minutes = zoo["minutes"] + alarms["minutes"]
+    summary = (
+        f"{counts['proven']} of {counts['architectures']} architectures, {counts['torchvision_proven']} of them "
+        f"torchvision's, are proven at opsets {opsets}; the largest difference is {largest[-1]:.1e} of an output's "
+        f"spread, that of the median architecture {largest[len(largest) // 2]:.1e}. False alarms: "
+        f"{len(alarms['refused'])} of {alarms['proofs']} proofs of {alarms['architectures']} small ones with other "
+        "weights and examples.\n\n"
+    )
+    notes = (
+        "\nUnder the opsets: the largest difference over all outputs, engines and batch sizes, in parts of the "
+        "output's spread. Rounding: the same between torch's float32 and float64. Refused is what neither exporter "
+        f"writes at that opset; `artifacts/zoo.json` has the reasons. Seed {zoo['seed']}, torch {versions['torch']}, "
+        f"onnx {versions['onnx']}, onnxruntime {versions['onnxruntime']}; {minutes:.0f} minutes on "
+        f"{_threads(zoo['machine'])} ({zoo['machine']['device']}).\n"
+    )
+    return summary + _table(rows) + notes
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": accuracy_table,
     "detail": detail_table,
@@ -245,6 +276,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "seeds": seeds_table,
     "race": race_table,
     "faults": faults_table,
+    "zoo": zoo_table,
 }
 
 
