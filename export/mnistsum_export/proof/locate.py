@@ -15,11 +15,12 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from mnistsum_export.proof.convert import module_paths
-from mnistsum_export.proof.module import Call, describe, record_calls
+from mnistsum_export.proof.module import Call, describe, in_float64, record_calls
 from mnistsum_export.proof.parity import AS_WRITTEN, make_session
+from mnistsum_export.proof.rules import ROUNDING_FACTOR
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from mnistsum_export.proof.examples import Arrays
 
 RTOL, LEAST_RTOL = 1e-4, 1e-5
-"""Of the size of a submodule's output: what differs by more parts, and what differs by less is rounding."""
+"""Of the size of a submodule's output: what it may differ by, or by what it rounds where that is more."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def find_parting(module: nn.Module, content: bytes, examples: Arrays, rtol: floa
     except Exception:  # values that cannot all be outputs: sequences, types that are not known
         return None
     limit = max(LEAST_RTOL, min(RTOL, rtol))
-    matches = [_match(call, values, limit) for call in calls]
+    rounding = _rounding(module, examples, calls)
+    matches = [_match(call, values, limit, each) for call, each in zip(calls, rounding, strict=True)]
     for index, match in enumerate(matches):
         if match is not None and not match.agrees and not _is_sound(module, examples, calls, matches, index):
             return _describe(calls, matches, index, {value.path for value in values})
@@ -122,19 +124,42 @@ def _values_of(model: onnx.ModelProto, examples: Arrays) -> list[_Value]:
     ]
 
 
-def _match(call: Call, values: list[_Value], rtol: float) -> _Match | None:
+def _rounding(module: nn.Module, examples: Arrays, calls: list[Call]) -> list[float]:
+    """For each call, how far its outputs are from those in float64; 0 where these are not to be had."""
+    try:
+        exact = record_calls(*in_float64(module, examples))
+    except Exception:  # a module that cannot be copied
+        exact = []
+    if [call.path for call in exact] != [call.path for call in calls]:
+        return [0.0] * len(calls)
+    return [
+        max((_difference(a.numpy(), b.numpy()) for a, b in _pairs(one, other)), default=0.0)
+        for one, other in zip(calls, exact, strict=True)
+    ]
+
+
+def _pairs(one: Call, other: Call) -> list[tuple[Tensor, Tensor]]:
+    return [
+        (a, b.double())
+        for a, b in zip(one.outputs, other.outputs, strict=False)
+        if a.is_floating_point() and a.shape == b.shape and a.numel()
+    ]
+
+
+def _match(call: Call, values: list[_Value], rtol: float, rounding: float) -> _Match | None:
     """The best match of a submodule's outputs; of the module itself, the worst. None where no output is of floats."""
     outputs = [tensor.numpy() for tensor in call.outputs if tensor.is_floating_point() and tensor.numel()]
-    matches = [_match_output(output, call.path, values, rtol) for output in outputs]
+    matches = [_match_output(output, call.path, values, rtol, rounding) for output in outputs]
     if not matches:
         return None
     # An output that nothing needs is not in the graph: one that agrees is enough, but for the module's own outputs.
     return (max if call.path == "" else min)(matches, key=lambda match: (not match.agrees, match.difference))
 
 
-def _match_output(output: NDArray[Any], path: str, values: list[_Value], rtol: float) -> _Match:
+def _match_output(output: NDArray[Any], path: str, values: list[_Value], rtol: float, rounding: float) -> _Match:
     exact = output.astype(np.float64)
-    limit = rtol * float(np.sqrt(np.mean(np.where(np.isfinite(exact), exact, 0) ** 2)))
+    size = float(np.sqrt(np.mean(np.where(np.isfinite(exact), exact, 0) ** 2)))
+    limit = max(rtol * size, ROUNDING_FACTOR * rounding)
     alike = [value for value in values if value.array.shape == output.shape and value.array.dtype.kind == "f"]
     differences = [(_difference(value.array, exact), value) for value in alike]
     if not differences:

@@ -146,17 +146,22 @@ def _check_output(name: str, tensor: torch.Tensor, rows: int) -> None:
         )
 
 
+def in_float64(module: nn.Module, arrays: Arrays) -> tuple[nn.Module, Arrays]:
+    """A copy of the module and its inputs, with all floats in float64.
+
+    Raises:
+        Exception: Whatever a module raises that cannot be copied.
+    """
+    doubled = {name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()}
+    return deepcopy(module).double(), doubled
+
+
 def exact_answer(module: nn.Module, arrays: Arrays, names: list[str]) -> dict[str, NDArray[Any]] | None:
     """What the module answers in float64, and where it answers integers, these; None where it cannot be run so."""
     try:
-        exact = deepcopy(module).double()
-        doubled = {
-            name: array.astype(np.float64) if array.dtype.kind == "f" else array for name, array in arrays.items()
-        }
-        found = answer(exact, doubled, names)
+        return answer(*in_float64(module, arrays), names)
     except Exception:  # a module that has float32 in its code, or cannot be copied
         return None
-    return found
 
 
 @dataclass(frozen=True)
