@@ -88,7 +88,7 @@ def test_two_inputs_are_proven_and_verified_without_torch(
 ) -> None:
     proof = prove(module, examples, output=output, outputs=["kind", "score"], labels=["kind"])
     assert proof.parity
-    assert (proof.opset, proof.ir_version, proof.exporter) == (17, 8, TRACING)
+    assert (proof.file.opset, proof.file.ir_version, proof.exporter) == (17, 8, TRACING)
     assert sorted(path.name for path in output.parent.iterdir()) == ["net.onnx", "net.references.npz"]
     called = call(verify, "--model", output, "--json")
     assert called.code == 0, called.err
@@ -133,7 +133,7 @@ def test_outputs_of_a_dict_are_named_by_its_keys(output: Path) -> None:
 
 def test_references_are_torchs_float64_answers(module: TwoInputs, examples: dict[str, Any], output: Path) -> None:
     proof = prove(module, examples, output=output)
-    references = read_references(output, proof.sha256)
+    references = read_references(output, proof.file.sha256)
     assert references.notes == {"computed_in": "float64"}
     with torch.inference_mode():
         exact = module.double()(torch.from_numpy(IMAGES).double(), torch.from_numpy(EXTRA).double())
@@ -144,7 +144,7 @@ def test_references_are_torchs_float64_answers(module: TwoInputs, examples: dict
 def test_module_that_cannot_be_run_in_float64_is_recorded_in_float32(output: Path) -> None:
     module = Lambda(lambda x: x @ torch.ones(3, 2)).eval()  # float32 in its code
     proof = prove(module, {"x": EXTRA}, output=output)
-    assert read_references(output, proof.sha256).notes == {"computed_in": "float32"}
+    assert read_references(output, proof.file.sha256).notes == {"computed_in": "float32"}
 
 
 def test_bench_and_doctor_take_a_proven_file(
@@ -170,7 +170,7 @@ class _Start:
 
 def test_doctor_tells_a_file_that_answers_otherwise(module: TwoInputs, examples: dict[str, Any], output: Path) -> None:
     proof = prove(module, examples, output=output)
-    references = read_references(output, proof.sha256)
+    references = read_references(output, proof.file.sha256)
     references.outputs["output_0"][0] += 1
     references_path(output).write_bytes(references.to_bytes())
     examined = call(doctor, "--model", output)

@@ -31,8 +31,8 @@ def test_a_planted_fault_is_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SOUND)
 def test_the_same_graph_without_a_fault_passes(name: str, tmp_path: Path) -> None:
     proof = SOUND[name].prove(tmp_path / "model.onnx")
-    assert proof.output.exists()
-    assert proof.references.exists()
+    assert proof.file.output.exists()
+    assert proof.file.references.exists()
 
 
 def test_the_frame_of_the_module_faults_passes_without_one() -> None:

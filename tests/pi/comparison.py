@@ -73,6 +73,28 @@ def check_verification(report: Mapping[str, Any], operation: str, precision: str
     return [f"{operation}, {precision}: {message}" for passed, message in checks if not passed]
 
 
+def check_other_verification(report: Mapping[str, Any], python: str) -> list[str]:
+    """What `mnistsum-verify --json` lacks for a file of another network: none if all outputs are as recorded.
+
+    Args:
+        report: The JSON object.
+        python: The start of the version that must have run.
+    """
+    here, outputs = report["here"], report["inference"]["outputs"]
+    checks = [
+        (report["passed"], "mnistsum-verify failed"),
+        (report["model"]["operation"] is None, "taken for the network that reads digits"),
+        (here["machine"] == "aarch64", f"ran on {here['machine']}, expected aarch64"),
+        (here["python"].startswith(f"{python}."), f"ran on Python {here['python']}, expected {python}"),
+        (bool(outputs), "no outputs"),
+        *(
+            (output["labels_equal"] == output["labels_compared"], f"labels of {output['name']} differ")
+            for output in outputs
+        ),
+    ]
+    return [f"{report['model']['file']}: {message}" for passed, message in checks if not passed]
+
+
 def worst_difference(report: Mapping[str, Any]) -> float:
     """Largest difference of a logit in a report of `mnistsum-verify`; NaN if one is not a number."""
     found = [output["largest_difference"] for output in report["inference"]["outputs"]]

@@ -23,15 +23,25 @@ from child_process import run_well
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.model import model_name
 from mnistsum_runtime.operations import OPERATIONS
-from pi.comparison import check_verification, compare_answers, parse_answers, worst_difference
+from mnistsum_runtime.proof.references import references_path
+from pi.comparison import (
+    check_other_verification,
+    check_verification,
+    compare_answers,
+    parse_answers,
+    worst_difference,
+)
 from pi.debian import debian_root, install_tools, qemu
 from pi.emulator import EmulatedPi
+from pi.proven import prove_others
 from pi.readme import Lines, read_lines
 from pi.systems import SYSTEMS, System
 from pi.wheelhouse import ROOT, fill_wheelhouse
 
 SAMPLES = ROOT / "artifacts" / "samples"
 NUMBERS = (0, 4, 9)
+OTHERS = "others"
+"""Folder in the wheelhouse with files of other networks and their references."""
 BIN = "mnistsum/bin"
 """Where the README's lines put the commands, in the home folder."""
 
@@ -70,8 +80,9 @@ class Outcome:
 def command() -> None:
     """Run the README's lines for the Raspberry Pi in Debian arm64 systems under QEMU.
 
-    On each system: the installation with and without a network, mnistsum-run on the sample pictures and
-    mnistsum-verify on every shipped model. Exit code 1 if a line fails or an answer differs from this machine's.
+    On each system: the installation with and without a network, mnistsum-run on the sample pictures, mnistsum-verify
+    on every shipped model and on five other networks that are proven here. Exit code 1 if a line fails or an answer
+    differs from this machine's.
     """
     try:
         lines = read_lines((ROOT / "README.md").read_text(encoding="utf-8"))
@@ -87,6 +98,9 @@ def command() -> None:
         wheel = fill_wheelhouse(wheelhouse)
         models = shipped_models(wheel)
         here = answers_here(operations_of(models))
+        click.echo("proving other networks ...", err=True)
+        (wheelhouse / OTHERS).mkdir()
+        prove_others(wheelhouse / OTHERS)
         with ThreadPoolExecutor(len(SYSTEMS)) as pool:
             outcomes = list(pool.map(lambda system: try_system(system, lines, wheel, models, here), SYSTEMS))
     click.echo("\n".join(map(str, outcomes)))
@@ -165,7 +179,7 @@ def try_system(
                     shutil.copy(wheel, pi.home)
                 said(pi.shell(text, network))
                 if not network:
-                    ask(pi, outcome, models, here)
+                    ask(pi, outcome, models, here, wheel.parent)
     except PiError as error:
         outcome.problems += str(error).splitlines()
     return outcome
@@ -183,7 +197,11 @@ def home_after(system: System, lines: str) -> Path:
 
 
 def ask(
-    pi: EmulatedPi, outcome: Outcome, models: Mapping[str, tuple[str, str]], here: Sequence[dict[str, Any]]
+    pi: EmulatedPi,
+    outcome: Outcome,
+    models: Mapping[str, tuple[str, str]],
+    here: Sequence[dict[str, Any]],
+    wheelhouse: Path,
 ) -> None:
     """Run the commands as they were installed, and note what differs."""
     click.echo(f"{pi.system}: asking ...", err=True)
@@ -194,11 +212,25 @@ def ask(
     for name, (operation, precision) in models.items():
         model = "" if precision == FP32 else f" --model {precision}"
         result = pi.shell(f"{BIN}/mnistsum-verify --json --operation {operation}{model}")
-        if result.returncode not in (0, 1):
-            said(result)
-        report = json.loads(result.stdout)
-        outcome.reports[name] = report
+        report = outcome.reports[name] = read_report(result)
         outcome.problems += check_verification(report, operation, precision, pi.system.python)
+    for path in sorted((wheelhouse / OTHERS).glob("*.onnx")):
+        for file in (path, references_path(path)):
+            shutil.copy(file, pi.home)
+        report = outcome.reports[path.name] = read_report(pi.shell(f"{BIN}/mnistsum-verify --json --model {path.name}"))
+        outcome.problems += check_other_verification(report, pi.system.python)
+
+
+def read_report(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The JSON object of `mnistsum-verify`.
+
+    Raises:
+        PiError: There is none.
+    """
+    if result.returncode not in (0, 1):
+        said(result)
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
 
 
 class PiError(Exception):

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import pytest
 from click import ClickException
 
-from pi.comparison import check_verification, compare_answers
+from pi.comparison import check_other_verification, check_verification, compare_answers
 from pi.readme import read_lines
 from pi.run_on_pi import shipped_models
 
@@ -53,6 +53,28 @@ def test_another_answer_is_found(change: dict[str, Any]) -> None:
 def test_missing_answers_are_found() -> None:
     assert compare_answers([ANSWER], [])
     assert compare_answers([], [])
+
+
+OTHER = REPORT | {"model": {"file": "net.onnx", "operation": None, "precision": "fp32"}}
+
+
+def test_verification_of_another_network_passes() -> None:
+    assert check_other_verification(OTHER, "3.11") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passed": False},
+        {"model": {"file": "net.onnx", "operation": "sum", "precision": "fp32"}},
+        {"here": {"machine": "x86_64", "python": "3.11.2"}},
+        {"here": {"machine": "aarch64", "python": "3.13.5"}},
+        {"inference": {"outputs": []}},
+        {"inference": {"outputs": [REPORT["inference"]["outputs"][0] | {"labels_equal": 8}]}},
+    ],
+)
+def test_what_is_wrong_with_another_network_is_found(change: dict[str, Any]) -> None:
+    assert check_other_verification(OTHER | change, "3.11")
 
 
 def test_verification_on_the_right_system_passes() -> None:

@@ -83,7 +83,7 @@ def prove_specimen(specimen: Specimen, opset: int) -> Outcome:
                 dynamic=specimen.dynamic,
             )
             seconds = perf_counter() - start
-            content = proof.output.read_bytes()
+            content = proof.file.output.read_bytes()
             blamed = find_parting(specimen.module, content, take(specimen.examples, slice(0, 2)))
     except (CallError, WorkError) as error:
         return Outcome(opset, REFUSED, str(error), perf_counter() - start, None)
@@ -99,7 +99,7 @@ def prove_specimen(specimen: Specimen, opset: int) -> Outcome:
         by_engine=relative_by_engine(proof.parity),
         blamed=None if blamed is None else str(blamed),
         no_reference=proof.parity.no_reference,
-        bytes=proof.size,
+        bytes=proof.file.size,
     )
     return Outcome(opset, PROVEN, "", seconds, figures)
 

@@ -1,7 +1,6 @@
 """Checkpoint to proven int8 bytes: read as a table of contents."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from mnistsum_export.network.metadata import describe_network
 from mnistsum_export.network.probes import make_probes
 from mnistsum_export.network.quantise import CALIBRATION_PICTURES, quantise
 from mnistsum_export.network.references import Engine, choose_references, with_samples
-from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
+from mnistsum_export.proof.opsets import require_supported
 from mnistsum_export.proof.parity import make_session, runner
 from mnistsum_export.proof.prove import convert
 from mnistsum_export.proof.receipt import with_metadata
@@ -27,11 +26,10 @@ from mnistsum_export.proof.references import make_references
 from mnistsum_export.proof.rules import Wishes
 from mnistsum_export.proof.structure import check_structure
 from mnistsum_export.proof.subject import make_subject
-from mnistsum_runtime.atomic import write_together
+from mnistsum_export.proof.written import WrittenFile, write_file
 from mnistsum_runtime.contract import DIGIT, INT8
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.operations import Operation
-from mnistsum_runtime.proof.references import references_path
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import load_mnist, split_validation
 from mnistsum_train.evaluation import answer_all_pairs
@@ -49,18 +47,10 @@ _PROBED = 10
 class Int8Export:
     """What was written."""
 
-    output: Path
-    references: Path
-    """Beside it."""
+    file: WrittenFile
     operation: str
-    opset: int
-    ir_version: int
-    size: int
-    """Bytes of the file."""
     fp32_size: int
     """Bytes of the fp32 graph of the same checkpoint, without metadata."""
-    sha256: str
-    """Of the file."""
     checkpoint_sha256: str
     """Over the checkpoint's tensors in name order."""
     receipt: Int8Receipt
@@ -68,24 +58,12 @@ class Int8Export:
     latency: dict[str, float]
     """Median microseconds a picture of `fp32` and `int8`, one thread, measured in turn on this machine."""
 
-    @property
-    def oldest_onnxruntime(self) -> str:
-        """The first onnxruntime release that loads the file."""
-        return oldest_onnxruntime(self.opset, self.ir_version)
-
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {
-            "output": str(self.output),
-            "references": str(self.references),
+        return self.file.to_dict() | {
             "precision": INT8,
             "operation": self.operation,
-            "opset": self.opset,
-            "ir_version": self.ir_version,
-            "oldest_onnxruntime": self.oldest_onnxruntime,
-            "bytes": self.size,
             "fp32_bytes": self.fp32_size,
-            "sha256": self.sha256,
             "checkpoint_sha256": self.checkpoint_sha256,
             "int8": self.receipt.to_dict(),
             "latency_us": self.latency,
@@ -96,7 +74,7 @@ class Int8Export:
         fp32, int8 = self.latency["fp32"], self.latency["int8"]
         return (
             f"{self.receipt}\n"
-            f"size {self.size:,} bytes, {self.size / self.fp32_size:.0%} of fp32's {self.fp32_size:,}\n"
+            f"size {self.file.size:,} bytes, {self.file.size / self.fp32_size:.0%} of fp32's {self.fp32_size:,}\n"
             f"one picture, one thread, on this machine: fp32 {fp32:.0f} us, int8 {int8:.0f} us ({int8 / fp32:.2f} x)"
         )
 
@@ -149,16 +127,10 @@ def export_int8(checkpoint_file: Path, output: Path, opset: int) -> Int8Export:
             f"{again} against {receipt.validation}; nothing was written"
         )
     bound = make_references(with_samples(recording, content, output, test), subject.rules, content)
-    write_together({output: content, references_path(output): bound.to_bytes()})
     return Int8Export(
-        output=output,
-        references=references_path(output),
+        file=write_file(output, content, bound),
         operation=operation.name,
-        opset=opset,
-        ir_version=model.ir_version,
-        size=len(content),
         fp32_size=len(float_bytes),
-        sha256=sha256(content).hexdigest(),
         checkpoint_sha256=tensor_hash(network.state_dict()),
         receipt=receipt,
         latency=measure_latency(float_bytes, content),

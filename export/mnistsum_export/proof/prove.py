@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,15 @@ from mnistsum_export.proof.convert import GIVEN, Conversion, ConversionError, ex
 from mnistsum_export.proof.failure import blame, explain_failure
 from mnistsum_export.proof.inputs import require_whole_integers
 from mnistsum_export.proof.module import one_thread
-from mnistsum_export.proof.opsets import oldest_onnxruntime, require_supported
+from mnistsum_export.proof.opsets import require_supported
 from mnistsum_export.proof.parity import EngineError, Parity, measure_parity
 from mnistsum_export.proof.receipt import describe_proof, with_metadata
 from mnistsum_export.proof.references import Recording, make_references, record_examples
 from mnistsum_export.proof.rules import Wishes
 from mnistsum_export.proof.structure import check_structure
 from mnistsum_export.proof.subject import Subject, make_subject
-from mnistsum_runtime.atomic import write_together
+from mnistsum_export.proof.written import WrittenFile, write_file
 from mnistsum_runtime.errors import ModelError, WorkError
-from mnistsum_runtime.proof.references import references_path
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,38 +33,18 @@ DEFAULT_OPSET = 17
 class Proof:
     """What was proven and written."""
 
-    output: Path
-    references: Path
-    """Beside it."""
+    file: WrittenFile
     exporter: str
     """See `convert.Conversion`."""
-    opset: int
-    ir_version: int
-    size: int
-    """Bytes of the file."""
-    sha256: str
-    """Of the file."""
     parity: Parity
     """Measured on the final bytes."""
     warnings: tuple[str, ...]
     """What the exporter said that may matter, a line each."""
 
-    @property
-    def oldest_onnxruntime(self) -> str:
-        """The first onnxruntime release that loads the file."""
-        return oldest_onnxruntime(self.opset, self.ir_version)
-
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {
-            "output": str(self.output),
-            "references": str(self.references),
+        return self.file.to_dict() | {
             "exporter": self.exporter,
-            "opset": self.opset,
-            "ir_version": self.ir_version,
-            "oldest_onnxruntime": self.oldest_onnxruntime,
-            "bytes": self.size,
-            "sha256": self.sha256,
             "parity": self.parity.to_dict(),
             "warnings": list(self.warnings),
         }
@@ -125,7 +103,6 @@ def prove(
     if opset is None:
         opset = DEFAULT_OPSET if model is None else model.opset_import[0].version
     require_supported(opset)
-    output = Path(output)
     subject = make_subject(module, examples, outputs, dynamic or {}, wishes, named_by_file=model is not None)
     conversion = convert(subject, opset) if model is None else _given(model, subject, opset)
     parity = _compare(subject, conversion, conversion.model.SerializeToString(deterministic=True))
@@ -140,18 +117,8 @@ def prove(
         )
     recording = record_examples(module, subject.case, subject.rules) if record is None else record(content)
     references = make_references(recording, subject.rules, content)
-    write_together({output: content, references_path(output): references.to_bytes()})
-    return Proof(
-        output=output,
-        references=references_path(output),
-        exporter=conversion.exporter,
-        opset=opset,
-        ir_version=conversion.model.ir_version,
-        size=len(content),
-        sha256=sha256(content).hexdigest(),
-        parity=again,
-        warnings=conversion.warnings,
-    )
+    written = write_file(Path(output), content, references)
+    return Proof(written, conversion.exporter, again, conversion.warnings)
 
 
 def read_model(path: Path) -> onnx.ModelProto:
