@@ -149,6 +149,13 @@ def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
         raise CallError("--module needs --inputs FILE.npz, an array [rows, ...] for each input")
 
 
+def _require_other_file(output: Path, *read: Path | None) -> None:
+    """Raise `CallError` if the output is one of the files that are read, under whatever name."""
+    for path in read:
+        if path is not None and path.exists() and output.exists() and path.samefile(output):
+            raise CallError(f"--output {output} is the file that is read, {path}: name another one to write")
+
+
 def _prove_module(name: str, opset: int | None, output: Path | None, given: dict[str, Any]) -> Proof:
     from mnistsum_export.proof.examples import read_examples
     from mnistsum_export.proof.factory import load_module
@@ -156,6 +163,7 @@ def _prove_module(name: str, opset: int | None, output: Path | None, given: dict
 
     if output is None:
         raise CallError("--module needs --output FILE.onnx")
+    _require_other_file(output, given["inputs"], given["model"])
     labels = dict(_split("labels", text, int, 1) for text in given["labels"])
     dynamic: dict[str, dict[int, str]] = {}
     for text in given["dynamic"]:
@@ -218,15 +226,17 @@ def _export_network(opset: int, output: Path | None, given: dict[str, Any]) -> E
         if not SHIPPED_CHECKPOINT.exists():
             raise CallError("no --checkpoint given, and this is not a checkout with a shipped one; or name a --module")
         checkpoint = SHIPPED_CHECKPOINT
+    output = output or Path("mnistsum-int8.onnx" if given["precision"] == INT8 else "mnistsum.onnx")
+    _require_other_file(output, checkpoint)
     if given["precision"] == INT8:
         if not tolerance is samples is None:
             raise CallError(
                 "--tolerance and --samples are of the comparison with torch, which --precision int8 does not make"
             )
-        return export_int8(checkpoint, output or Path("mnistsum-int8.onnx"), opset)
+        return export_int8(checkpoint, output, opset)
     if tolerance is not None and not isfinite(tolerance):  # which click's ranges let through
         raise CallError(f"--tolerance {tolerance}: expected a number above 0")
-    return export(checkpoint, output or Path("mnistsum.onnx"), opset, tolerance or TOLERANCE, samples or SAMPLES)
+    return export(checkpoint, output, opset, tolerance or TOLERANCE, samples or SAMPLES)
 
 
 def _print(record: dict[str, Any], table: str, as_json: bool) -> None:

@@ -130,6 +130,14 @@ def test_checkpoint_that_is_no_good_is_exit_3(
     assert_untouched(output)
 
 
+def test_checkpoint_is_not_written_over(small_network: TwoInputNetwork, tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    Checkpoint(small_network).save(path)
+    before = path.read_bytes()
+    assert_one_line(export_to(tmp_path / "." / "checkpoint.safetensors", path), 2, "is the file that is read")
+    assert path.read_bytes() == before
+
+
 def test_parity_not_reached_is_exit_1_and_the_old_file_stands(output: Path, small_checkpoint_file: Path) -> None:
     called = export_to(output, small_checkpoint_file, "--tolerance", "1e-12")
     assert_one_line(called, 1, "parity not reached", "tolerance 1e-12", "nothing was written")

@@ -129,6 +129,30 @@ def test_file_that_is_there_already_is_proven_instead(folder: Path) -> None:
     assert not (folder / "net.onnx").exists()
 
 
+def test_metadata_of_a_file_of_another_tool_is_kept(folder: Path) -> None:
+    assert export().code == 0
+    model = onnx.load("net.onnx")
+    onnx.helper.set_model_props(model, {"names": "cat, dog"})
+    onnx.save(model, "theirs.onnx")
+    assert export("--model", "theirs.onnx").code == 0
+    found = {entry.key: entry.value for entry in onnx.load("net.onnx").metadata_props}
+    assert found["names"] == "cat, dog"
+    assert "proof.parity" in found
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "./net.onnx", "link.onnx"])
+def test_a_file_that_is_read_is_not_written_over(folder: Path, name: str) -> None:
+    assert export().code == 0
+    Path("link.onnx").hardlink_to("net.onnx")
+    before = Path("net.onnx").read_bytes()
+    assert_one_line_after_talk(export("--model", name), 2, "--output net.onnx is the file that is read")
+    assert Path("net.onnx").read_bytes() == before
+    Path("examples.npz").rename("net.onnx")
+    before = Path("net.onnx").read_bytes()
+    assert_one_line_after_talk(export(inputs="net.onnx"), 2, "--output net.onnx is the file that is read")
+    assert Path("net.onnx").read_bytes() == before
+
+
 def assert_one_line_after_talk(called: Called, code: int, *words: str) -> None:
     """As `assert_one_line`, beside what nets.py prints."""
     lines = called.err.splitlines()

@@ -1,6 +1,7 @@
 """`prove`: any module, any names and shapes; refused where a proof would mean nothing."""
 
 import json
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -252,9 +253,9 @@ def test_a_length_that_torch_itself_does_not_take_is_told(output: Path) -> None:
     ("tolerances", "passes"),
     [
         ({}, False),
-        ({"atol": 0.2}, True),
+        ({"atol": 0.07}, True),
         ({"rtol": 0.7}, True),
-        ({"atol": {"score": 0.2}}, True),
+        ({"atol": {"score": 0.07}}, True),
         ({"atol": 1e-4}, False),
     ],
 )
@@ -286,6 +287,19 @@ def test_a_tolerance_that_is_none_is_refused(
 
 
 # No empty proof.
+
+
+@pytest.mark.parametrize("wide", [{"rtol": 1.0}, {"atol": 1e6}, {"atol": {"score": 10.0}}])
+def test_a_tolerance_within_which_anything_passes_is_refused(
+    module: TwoInputs, examples: dict[str, Any], output: Path, wide: dict[str, Any]
+) -> None:
+    with pytest.raises(CallError, match="as large as its spread over the examples"):
+        prove(module, examples, output=output, outputs=["kind", "score"], **wide)
+
+
+def test_a_module_that_ends_the_process_is_told(output: Path) -> None:
+    with pytest.raises(CallError, match=r"does not take the examples .*: SystemExit: 3"):
+        prove(Lambda(lambda _: sys.exit(3)).eval(), {"x": EXTRA}, output=output)
 
 
 def test_an_output_that_may_be_constant_is_named_as_such(output: Path) -> None:

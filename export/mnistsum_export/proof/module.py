@@ -105,7 +105,7 @@ def call(module: nn.Module, arrays: Arrays) -> object:
     try:
         with torch.inference_mode():
             return module(*to_tensors(arrays))
-    except Exception as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         shapes = ", ".join(f"{name} {array.dtype} {list(array.shape)}" for name, array in arrays.items())
         raise CallError(
             f"the module does not take the examples ({shapes}): {type(error).__name__}: {first_line(error)}"

@@ -53,9 +53,10 @@ def tool_versions() -> dict[str, str]:
 
 
 def with_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
-    """The bytes that ship: the model with its description. `model` itself stays as it is."""
+    """The bytes that ship: the model with its description, and what else it says of itself. `model` stays as it is."""
     described = onnx.ModelProto()
     described.CopyFrom(model)
-    onnx.helper.set_model_props(described, dict(metadata))
+    own = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(described, own | dict(metadata))
     content: bytes = described.SerializeToString(deterministic=True)
     return content

@@ -163,6 +163,11 @@ def _make_rule(
         constant=constant,
         rounding=rounding,
     )
+    if not constant and rule.rule.tolerance >= spread:
+        raise CallError(
+            f"output {name}: its tolerance, {rule.rule.tolerance:.2g}, is as large as its spread over the examples, "
+            f"{spread:.2g}: any answer would pass"
+        )
     if axis is not None and not (margins(values, rule.rule) > 2 * rule.rule.tolerance).any():
         raise CallError(f"output {name}: no example has a clear label, the two best classes are closer than rounding")
     return rule
