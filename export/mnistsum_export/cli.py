@@ -41,11 +41,14 @@ class Exported(Protocol):
 
 
 @click.command(NAME, context_settings={"max_content_width": 100})
-@click.option("--opset", type=int, help=f"ONNX operator set of the file, 13 to 23.  [default: {OPSET}]")
+@click.option(
+    "--opset", type=int, help=f"ONNX operator set of the file, 13 to 23.  [default: {OPSET}, or that of --model]"
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The file to write; its references go beside it.  [default: mnistsum.onnx, or mnistsum-int8.onnx]",
+    help="The file to write; its references go beside it.  "
+    "[default of a checkpoint: mnistsum.onnx, or mnistsum-int8.onnx]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.option("--verbose", is_flag=True, help="Where a module cannot be converted, also print what torch says.")
@@ -73,7 +76,10 @@ class Exported(Protocol):
 @click.option("--constant", multiple=True, metavar="NAME", help="An output that may be the same for all examples.")
 @click.option("--atol", multiple=True, metavar="[NAME=]X", help="Absolute tolerance.  [default: 0]")
 @click.option(
-    "--rtol", multiple=True, metavar="[NAME=]X", help="Tolerance relative to an output's spread.  [default: 1e-4]"
+    "--rtol",
+    multiple=True,
+    metavar="[NAME=]X",
+    help="Tolerance relative to an output's spread.  [default: 1e-4, or more where float32 rounds more]",
 )
 @click.option(
     "--model", type=click.Path(path_type=Path), metavar="FILE.onnx", help="Prove this file instead of converting."

@@ -103,6 +103,9 @@ def prove(
     if opset is None:
         opset = DEFAULT_OPSET if model is None else model.opset_import[0].version
     require_supported(opset)
+    output = Path(output)
+    if not output.parent.is_dir():  # told before the work is done
+        raise WorkError(f"cannot write {output}: there is no folder {output.parent}")
     subject = make_subject(module, examples, outputs, dynamic or {}, wishes, named_by_file=model is not None)
     conversion = convert(subject, opset) if model is None else _given(model, subject, opset)
     parity = _compare(subject, conversion, conversion.model.SerializeToString(deterministic=True))
@@ -117,7 +120,7 @@ def prove(
         )
     recording = record_examples(module, subject.case, subject.rules) if record is None else record(content)
     references = make_references(recording, subject.rules, content)
-    written = write_file(Path(output), content, references)
+    written = write_file(output, content, references)
     return Proof(written, conversion.exporter, again, conversion.warnings)
 
 
