@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
-from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, sha256_of
+from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, read_metadata, sha256_of
 from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
 
 
@@ -51,7 +51,7 @@ class Model(NamedTuple):
 
     def precision(self) -> str:
         """`fp32` or `int8`, as the file says."""
-        metadata = self.session.get_modelmeta().custom_metadata_map
+        metadata = read_metadata(self.session, self.path)
         return str(metadata.get(contract.META_PRECISION, contract.FP32))
 
     def sha256(self) -> str:
@@ -153,7 +153,7 @@ def check_contract(session: Any, path: str) -> Operation:
     Raises:
         ModelError: An input, an output or a metadata key is missing or different; the first one is named.
     """
-    metadata = session.get_modelmeta().custom_metadata_map
+    metadata = read_metadata(session, path)
     missing = [key for key in contract.REQUIRED_METADATA if key not in metadata]
     if missing:
         raise ModelError(f"model {path}: not a mnistsum model: metadata {missing[0]} is missing")
@@ -188,7 +188,7 @@ def read_calibration(session: Any, path: str) -> Calibration:
     Raises:
         ModelError: It says something that is no calibration.
     """
-    metadata = session.get_modelmeta().custom_metadata_map
+    metadata = read_metadata(session, path)
     try:
         return Calibration.from_metadata(metadata)
     except ValueError as error:

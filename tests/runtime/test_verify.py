@@ -286,6 +286,15 @@ def test_more_threads_than_onnxruntime_takes_are_a_wrong_call(model_path: Path) 
     assert "1<=x<=256" in called.err
 
 
+def test_metadata_that_is_no_text_is_exit_3_and_one_line(model_path: Path) -> None:
+    content = model_path.read_bytes()
+    assert content.count(b"mnistsum.operation") == 1
+    model_path.write_bytes(content.replace(b"mnistsum.operation", b"mnistsum.operati\xff\xfe"))
+    called = call(command, "--model", model_path)
+    assert (called.code, called.out, called.err.count("\n")) == (3, "", 1)
+    assert "its metadata is not text" in called.err
+
+
 @pytest.mark.parametrize("what", ["model", "references"])
 def test_missing_file_is_exit_3_and_one_line(model_path: Path, what: str) -> None:
     (model_path if what == "model" else references_path(model_path)).unlink()

@@ -20,8 +20,20 @@ class ModelFile(NamedTuple):
     """The `onnxruntime.InferenceSession`."""
 
     def metadata(self) -> dict[str, str]:
-        """What the file says of itself."""
-        return dict(self.session.get_modelmeta().custom_metadata_map)
+        """What the file says of itself; see `read_metadata`."""
+        return read_metadata(self.session, self.path)
+
+
+def read_metadata(session: Any, path: str) -> dict[str, str]:
+    """What a session's file says of itself.
+
+    Raises:
+        ModelError: It is not text: the file is damaged.
+    """
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"model {path}: its metadata is not text, the file is damaged: {error}") from error
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
