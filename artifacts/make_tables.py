@@ -237,11 +237,16 @@ def zoo_table() -> str:
     zoo = _load("zoo.json")
     counts, alarms, versions = zoo["counts"], zoo["false_alarms"], zoo["versions"]
     opsets = " and ".join(map(str, zoo["opsets"]))
-    rows = [["", "parameters", "examples", "exporter", "rounding", *(f"opset {opset}" for opset in zoo["opsets"])]]
+    columns = (column for opset in zoo["opsets"] for column in (f"opset {opset}", "s"))
+    rows = [["", "parameters", "examples", "exporter", "rounding", *columns]]
     for entry in zoo["architectures"]:
         made_by = {proof["exporter"].removeprefix("torch.onnx, ") for proof in entry["proofs"] if "exporter" in proof}
         rounding = "-" if entry["torch_rounding"] is None else f"{entry['torch_rounding']:.1e}"
-        cells = [f"{proof['relative']:.1e}" if "relative" in proof else proof["status"] for proof in entry["proofs"]]
+        cells = []
+        for proof in entry["proofs"]:
+            absolute, relative = proof.get("largest_difference"), proof.get("relative")
+            cells.append(proof["status"] if relative is None else f"{absolute:.1e} ({relative:.1e})")
+            cells.append(f"{proof['seconds']:.1f}")
         parameters = f"{entry['parameters']:,}"
         rows.append([entry["name"], parameters, entry["inputs"], ", ".join(sorted(made_by)), rounding, *cells])
     largest = sorted(max(proof.get("relative", 0) for proof in entry["proofs"]) for entry in zoo["architectures"])
@@ -254,8 +259,9 @@ def zoo_table() -> str:
         "weights and examples.\n\n"
     )
     notes = (
-        "\nUnder the opsets: the largest difference over all outputs, engines and batch sizes, in parts of the "
-        "output's spread. Rounding: the same between torch's float32 and float64. Refused is what neither exporter "
+        "\nUnder the opsets: the largest difference over all outputs, engines and batch sizes, the same in parts of "
+        "the output's spread, and the seconds of the proof. Rounding: between torch's float32 and float64, in parts of "
+        "the spread. Refused is what neither exporter "
         f"writes at that opset; `artifacts/zoo.json` has the reasons. Seed {zoo['seed']}, torch {versions['torch']}, "
         f"onnx {versions['onnx']}, onnxruntime {versions['onnxruntime']}; {minutes:.0f} minutes on "
         f"{_threads(zoo['machine'])} ({zoo['machine']['device']}).\n"

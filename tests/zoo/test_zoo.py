@@ -1,6 +1,7 @@
 """Sound modules of many kinds are proven, and the record of all of them is complete and alive."""
 
 import json
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def test_every_architecture_has_a_name_of_its_own() -> None:
 
 
 def test_every_architecture_is_in_the_record(record: dict[str, Any]) -> None:
-    assert [entry["name"] for entry in record["architectures"]] == [entry.name for entry in ARCHITECTURES]
+    recorded = [(entry["name"], entry["least_opset"]) for entry in record["architectures"]]
+    assert recorded == [(architecture.name, architecture.least_opset) for architecture in ARCHITECTURES]
     for entry in record["architectures"]:
         assert [proof["opset"] for proof in entry["proofs"]] == list(OPSETS)
         for proof in entry["proofs"]:
@@ -109,7 +111,7 @@ def test_no_false_alarm_is_in_the_record(record: dict[str, Any]) -> None:
     alarms = record["false_alarms"]
     assert alarms["refused"] == []
     assert alarms["proofs"] == PROOFS == 200
-    assert alarms["architectures"] >= 20
+    assert alarms["architectures"] == len({architecture for architecture, _ in islice(small_ones(), PROOFS)}) >= 20
     assert record["seed"] not in alarms["seeds"]
 
 

@@ -86,8 +86,9 @@ def prove(
         dynamic: By input name and axis, names of dimensions that are free beside the batch: `{"text": {1: "length"}}`.
         constant: Outputs that may be the same for all examples, and are otherwise refused.
         atol: Absolute tolerance of float outputs, for all or by name. 0 by default.
-        rtol: Relative to an output's spread over the examples, for all or by name. 1e-4 by default. What passes is
-            `atol + rtol * spread`. Integers and booleans must be equal, and NaN never passes.
+        rtol: Relative to an output's spread over the examples, for all or by name: what passes is
+            `atol + rtol * spread`. By default 1e-4 in float32, or more where float32 itself rounds more (`rules`).
+            Integers and booleans must be equal, and NaN never passes.
         model: A graph to prove instead of converting the module.
         metadata: What the file says of itself, from the parity; by default the keys of `receipt`.
         record: What goes into the references, from the file's bytes; by default a part of the examples.
