@@ -255,7 +255,7 @@ def zoo_table() -> str:
         f"{counts['proven']} of {counts['architectures']} architectures, {counts['torchvision_proven']} of them "
         f"torchvision's, are proven at opsets {opsets}; the largest difference is {largest[-1]:.1e} of an output's "
         f"spread, that of the median architecture {largest[len(largest) // 2]:.1e}. False alarms: "
-        f"{len(alarms['refused'])} of {alarms['proofs']} proofs of {alarms['architectures']} small ones with other "
+        f"{len(alarms['refused'])} of {alarms['proofs']} proofs of {alarms['architectures']} of them with other "
         "weights and examples.\n\n"
     )
     notes = (
