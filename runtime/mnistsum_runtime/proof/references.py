@@ -176,10 +176,15 @@ def parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         if unpacked > MAX_BYTES:
             raise ValueError(f"{unpacked:,} bytes unpacked, at most {MAX_BYTES:,} are read")
         arrays = {name: archive[name] for name in archive.files}
-    header = json.loads(arrays.pop("header").tobytes())
+    header = json.loads(arrays.pop("header").tobytes(), parse_constant=_refuse)
     if not isinstance(header, dict):
         raise ValueError("its header is no JSON object")
     return header, arrays
+
+
+def _refuse(constant: str) -> None:
+    """JSON has no infinities and no NaN, though Python reads them."""
+    raise ValueError(f"its header says {constant}")
 
 
 def read_file(model: str | os.PathLike[str]) -> bytes:
