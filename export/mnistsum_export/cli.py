@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from mnistsum_runtime.commands.entry import write_error
 from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import CallError, WorkError
+from mnistsum_runtime.proof.references import references_path
 
 if TYPE_CHECKING:
     from mnistsum_export.proof.prove import Proof
@@ -131,11 +133,11 @@ def command(
     _require_one_kind(module, given)
     try:
         if module is not None:
-            with redirect_stdout(sys.stderr):  # whatever a user's module prints is no result
+            with _printing_to_stderr():  # whatever a user's module prints is no result
                 proof = _prove_module(module, opset, output, given)
             _print(proof.to_dict(), str(proof), as_json)
             for warning in proof.warnings:
-                write_error(f"{NAME}: torch warned while tracing: {warning}")
+                write_error(f"{NAME}: warning: {warning}")
         else:
             exported = _export_network(OPSET if opset is None else opset, output, given)
             _print(exported.to_dict(), str(exported), as_json)
@@ -143,6 +145,23 @@ def command(
         if not verbose:
             error.__notes__ = []
         raise
+
+
+@contextmanager
+def _printing_to_stderr() -> Iterator[None]:
+    """Let standard output go to standard error, that of programs and of C code too."""
+    with redirect_stdout(sys.stderr):
+        try:
+            usual = os.dup(1)
+            os.dup2(2, 1)
+        except OSError:  # closed by the caller: then nothing can be printed there
+            yield
+            return
+        try:
+            yield
+        finally:
+            os.dup2(usual, 1)
+            os.close(usual)
 
 
 def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
@@ -156,10 +175,11 @@ def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
 
 
 def _require_other_file(output: Path, *read: Path | None) -> None:
-    """Raise `CallError` if the output is one of the files that are read, under whatever name."""
+    """Raise `CallError` if the output or its references are one of the files that are read, under whatever name."""
     for path in read:
-        if path is not None and path.exists() and output.exists() and path.samefile(output):
-            raise CallError(f"--output {output} is the file that is read, {path}: name another one to write")
+        for written in (output, references_path(output)):
+            if path is not None and path.exists() and written.exists() and path.samefile(written):
+                raise CallError(f"--output {output} would write {written}, which is read as {path}: name another one")
 
 
 def _prove_module(name: str, opset: int | None, output: Path | None, given: dict[str, Any]) -> Proof:
@@ -170,13 +190,16 @@ def _prove_module(name: str, opset: int | None, output: Path | None, given: dict
     if output is None:
         raise CallError("--module needs --output FILE.onnx")
     _require_other_file(output, given["inputs"], given["model"])
+    net = load_module(name)
+    source = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
+    _require_other_file(output, source and Path(source))
     labels = dict(_split("labels", text, int, 1) for text in given["labels"])
     dynamic: dict[str, dict[int, str]] = {}
     for text in given["dynamic"]:
         tensor, axis, dim = _parse_dynamic(text)
         dynamic.setdefault(tensor, {})[axis] = dim
     return prove(
-        load_module(name),
+        net,
         read_examples(given["inputs"]),
         output=output,
         outputs=given["outputs"].split(",") if given["outputs"] else None,

@@ -134,7 +134,7 @@ def test_checkpoint_is_not_written_over(small_network: TwoInputNetwork, tmp_path
     path = tmp_path / "checkpoint.safetensors"
     Checkpoint(small_network).save(path)
     before = path.read_bytes()
-    assert_one_line(export_to(tmp_path / "." / "checkpoint.safetensors", path), 2, "is the file that is read")
+    assert_one_line(export_to(tmp_path / "." / "checkpoint.safetensors", path), 2, "which is read as")
     assert path.read_bytes() == before
 
 

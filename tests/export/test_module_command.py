@@ -1,6 +1,7 @@
 """`mnistsum-export --module`: a module of one's own from a shell, and one line for whatever is wrong with the call."""
 
 import json
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -129,6 +130,25 @@ def test_file_that_is_there_already_is_proven_instead(folder: Path) -> None:
     assert not (folder / "net.onnx").exists()
 
 
+def test_json_is_json_whatever_programs_print_that_a_module_starts(folder: Path) -> None:
+    Path("nets.py").write_text(SOURCE + 'import os\nos.system("echo from a program")\n')
+    call_it = "import sys; from mnistsum_export.cli import main; main()"
+    arguments = ["--module", "nets:make", "--inputs", "examples.npz", "--output", "net.onnx", "--json"]
+    done = subprocess.run([sys.executable, "-c", call_it, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["parity"]["passed"]
+    assert "from a program" in done.stderr
+
+
+@pytest.mark.parametrize("written", ["nets.onnx", "nets.py"])
+def test_neither_the_module_s_source_nor_references_that_are_read_are_written_over(folder: Path, written: str) -> None:
+    Path("examples.npz").rename("nets.references.npz")
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    called = call(command, "--module", "nets:make", "--inputs", "nets.references.npz", "--output", written)
+    assert_one_line_after_talk(called, 2, f"--output {written} would write")
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
 def test_metadata_of_a_file_of_another_tool_is_kept(folder: Path) -> None:
     assert export().code == 0
     model = onnx.load("net.onnx")
@@ -145,11 +165,11 @@ def test_a_file_that_is_read_is_not_written_over(folder: Path, name: str) -> Non
     assert export().code == 0
     Path("link.onnx").hardlink_to("net.onnx")
     before = Path("net.onnx").read_bytes()
-    assert_one_line_after_talk(export("--model", name), 2, "--output net.onnx is the file that is read")
+    assert_one_line_after_talk(export("--model", name), 2, "--output net.onnx would write net.onnx, which is read as")
     assert Path("net.onnx").read_bytes() == before
     Path("examples.npz").rename("net.onnx")
     before = Path("net.onnx").read_bytes()
-    assert_one_line_after_talk(export(inputs="net.onnx"), 2, "--output net.onnx is the file that is read")
+    assert_one_line_after_talk(export(inputs="net.onnx"), 2, "--output net.onnx would write net.onnx, which is read as")
     assert Path("net.onnx").read_bytes() == before
 
 
@@ -165,7 +185,7 @@ def assert_one_line_after_talk(called: Called, code: int, *words: str) -> None:
     [
         ("nets", "expected package.module:factory"),
         ("nets:", "expected package.module:factory"),
-        ("nets.py:make", "No module named 'nets.py'"),
+        ("nets.py:make", "write nets:make, without .py"),
         ("../nets:make", "expected package.module:factory"),
         ("missing:make", "No module named 'missing'"),
         ("nets:missing", "nets has no missing"),
@@ -223,7 +243,7 @@ def test_inputs_that_are_no_archive_are_exit_2(folder: Path, inputs: str, words:
     ("options", "words"),
     [
         (("--outputs", "a,a"), "output name a is there twice"),
-        (("--outputs", "a,b"), "the module has 1 outputs, the names are 2"),
+        (("--outputs", "a,b"), "the module has 1 output, found 2 names: a, b"),
         (("--outputs", "3a"), "output name '3a'"),
         (("--outputs", "text"), "text is the name of an input and of an output"),
         (("--labels", "other"), "labels: there is no output other, the outputs are output"),
@@ -275,4 +295,6 @@ def test_torch_s_own_text_is_printed_on_request(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(prove_module, "exporters", lambda: [fails])
     called = export(*["--verbose"] * verbose)
     assert called.code == 1
-    assert called.err.endswith("no such operator; nothing was written\n" + "a long text\nof torch's\n" * verbose)
+    assert called.err.endswith(
+        "no such operator; opset 23 knows more operators; nothing was written\n" + "a long text\nof torch's\n" * verbose
+    )

@@ -363,11 +363,19 @@ def test_the_newer_exporter_s_file_names_submodules_too(
         prove(module, examples, output=output, model=model)
 
 
+def test_the_newer_exporter_takes_inputs_of_a_starred_parameter(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove_module, "exporters", lambda: [convert_by_torch_export])
+    prove(Lambda(lambda x, y: x * 2 + y).eval(), {"x": EXTRA, "y": EXTRA + 1}, output=output, opset=18)
+
+
 def test_module_that_neither_converts_is_told_in_one_line_with_torch_s_text_beside(
     module: TwoInputs, examples: dict[str, Any], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prove_module, "exporters", lambda: [older, older])
-    with pytest.raises(WorkError, match="cannot be converted: the older one: no such operator; the older") as caught:
+    with pytest.raises(
+        WorkError,
+        match=r"cannot be converted: the older one: no such operator; the older .*; opset 23 knows more operators",
+    ) as caught:
         prove(module, examples, output=output)
     assert "\n" not in str(caught.value)
     assert caught.value.__notes__ == ["what torch says\nin many lines"] * 2
@@ -390,6 +398,66 @@ def test_a_conversion_down_that_keeps_another_opset_is_refused(
     monkeypatch.setattr(convert_module, "convert_version", lambda model, _: model)
     with pytest.raises(WorkError, match=r"cannot be converted: the ONNX graph has opsets \[\('', 18\)\], expected"):
         prove(module, examples, output=output, opset=13)
+
+
+# What a caller may get wrong, or somebody else's file may bring.
+
+
+class Skips(nn.Module):
+    """Has a parameter between two that have examples."""
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None, *, scale: torch.Tensor | None = None) -> Any:
+        return x if mask is None else x * mask * (1 if scale is None else scale)
+
+
+@pytest.mark.parametrize("names", [("x", "scale"), ("mask",)])
+def test_an_input_is_never_given_to_another_parameter(output: Path, names: tuple[str, ...]) -> None:
+    with pytest.raises(CallError, match="inputs are given in order"):
+        prove(Skips().eval(), dict.fromkeys(names, EXTRA), output=output)
+
+
+def test_a_free_dimension_of_length_one_cannot_be_tried(output: Path) -> None:
+    with pytest.raises(CallError, match="length is 1 in the examples of x"):
+        prove(Lambda(torch.sin).eval(), {"x": EXTRA[:, :1]}, output=output, dynamic={"x": {1: "length"}})
+
+
+def test_a_file_of_another_tool_is_tidied_and_nothing_of_a_machine_stays(
+    module: TwoInputs, examples: dict[str, Any], output: Path
+) -> None:
+    prove(module, examples, output=output)
+    theirs = onnx.load(output)
+    theirs.ir_version += 2
+    theirs.opset_import[0].domain = "ai.onnx"
+    theirs.opset_import.insert(0, onnx.helper.make_opsetid("ai.onnx.ml", 3))
+    theirs.doc_string = theirs.graph.doc_string = theirs.graph.node[0].doc_string = "/home/alice/net.py"
+    theirs.graph.input[0].doc_string = theirs.graph.initializer[0].doc_string = "/home/alice/net.py"
+    theirs.graph.node[0].metadata_props.add(key="stack", value="/home/alice/net.py")
+    prove(module, examples, output=output, model=theirs)
+    assert b"alice" not in output.read_bytes()
+    assert onnx.load(output).ir_version == 8
+    assert theirs.doc_string == "/home/alice/net.py"  # what was given stays as it is
+
+
+@pytest.mark.parametrize("wrong", ["net.onnx", b"bytes", 3])
+def test_a_model_that_is_no_graph_is_told(
+    module: TwoInputs, examples: dict[str, Any], output: Path, wrong: Any
+) -> None:
+    with pytest.raises(CallError, match=r"expected an onnx\.ModelProto"):
+        prove(module, examples, output=output, model=wrong)
+
+
+def test_an_output_that_mixes_sizes_is_warned_of(output: Path) -> None:
+    module = Lambda(lambda x: torch.cat([x * 1e4, torch.sigmoid(x)], dim=1)).eval()
+    (warning,) = prove(module, {"x": EXTRA}, output=output).warnings
+    assert warning.startswith("3 columns of output output vary by less than ten times its tolerance")
+    assert prove(Lambda(torch.sigmoid).eval(), {"x": EXTRA}, output=output).warnings == ()
+
+
+def test_a_sparse_buffer_has_a_part_in_the_hash(output: Path) -> None:
+    module = nn.Linear(3, 2).eval()
+    module.register_buffer("table", torch.eye(3).to_sparse())
+    prove(module, {"x": EXTRA}, output=output)
+    assert len(metadata_of(output)["proof.module_sha256"]) == 64
 
 
 # What stands there already.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ from onnx import numpy_helper
 from calling import call
 from mnistsum_runtime.commands.verify import command
 from mnistsum_runtime.contract import FP32, INT8
-from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.errors import ModelError, PictureError
 from mnistsum_runtime.measure import samples as samples_module
 from mnistsum_runtime.measure.recorded import Recorded, Sample, attach
 from mnistsum_runtime.measure.samples import prepare_samples, verify_answers, verify_preparation
@@ -284,6 +285,16 @@ def test_more_threads_than_onnxruntime_takes_are_a_wrong_call(model_path: Path) 
     called = call(command, "--model", model_path, "--threads", "5000")
     assert called.code == 2
     assert "1<=x<=256" in called.err
+
+
+@pytest.mark.parametrize("other", [np.float32(1), np.zeros((1, 3)), np.zeros((1, 10), np.float64)])
+def test_answers_of_another_shape_are_a_bad_model(references: References, other: Any) -> None:
+    class Session:
+        def run(self, *_: object) -> list[Any]:
+            return [other, other]
+
+    with pytest.raises(ModelError, match="does not answer as its references say"):
+        verify_inference(Session(), references)
 
 
 def test_metadata_that_is_no_text_is_exit_3_and_one_line(model_path: Path) -> None:

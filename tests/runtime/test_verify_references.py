@@ -113,6 +113,22 @@ def test_a_tolerance_that_would_pass_anything_or_nothing_is_refused(model_path: 
     assert ("a tolerance is -1" if tolerance < 0 else "its header says") in refusal(model_path)
 
 
+@pytest.mark.parametrize("tolerance", [True, "1e9", None, [1]])
+def test_a_tolerance_that_is_no_number_is_refused(model_path: Path, tolerance: object) -> None:
+    def change(header: dict[str, Any]) -> None:
+        header["outputs"]["sum"]["tolerance"] = tolerance
+
+    write_header(references_path(model_path), change)
+    assert "expected a number" in refusal(model_path)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((120, 2), np.int64), np.zeros(120)])
+def test_labels_of_before_that_fit_no_output_are_refused(model_path: Path, labels: np.ndarray[Any, Any]) -> None:
+    content = replace(record(open_model(model_path)), labels_before={"sum": labels}).to_bytes()
+    references_path(model_path).write_bytes(content)
+    assert "labels of sum are" in refusal(model_path)
+
+
 @pytest.mark.parametrize("axis", [0, -1, 2, True, 1.0, "1"])
 def test_a_label_axis_that_is_none_is_refused(model_path: Path, axis: object) -> None:
     def change(header: dict[str, Any]) -> None:

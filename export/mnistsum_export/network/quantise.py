@@ -54,7 +54,9 @@ def quantise(model: onnx.ModelProto, training: Part) -> onnx.ModelProto:
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=_heads(model),
             )
-            return onnx.load(file)
+            quantised = onnx.load(file)
+            del quantised.metadata_props[:]  # what onnxruntime says of the way there
+            return quantised
     finally:
         logging.disable(quiet)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import logging
 import os
@@ -13,7 +14,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import onnx
 import torch
@@ -24,6 +25,7 @@ from onnx.version_converter import convert_version
 from mnistsum_export.proof.examples import Arrays, take
 from mnistsum_export.proof.module import first_line, to_tensors
 from mnistsum_export.proof.signature import BATCH
+from mnistsum_export.proof.tidy import without_notes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -120,14 +122,15 @@ def convert_by_torch_export(module: nn.Module, examples: Arrays, signature: Sign
             opset_version=max(opset, _LEAST_OF_TORCH_EXPORT),
             input_names=list(signature.inputs),
             output_names=list(signature.outputs),
-            dynamic_shapes=tuple(
-                {axis: dims[name] for axis, name in free.items()} for free in signature.dynamic.values()
+            dynamic_shapes=_as_forward_takes(
+                module, [{axis: dims[name] for axis, name in free.items()} for free in signature.dynamic.values()]
             ),
             external_data=False,
             verbose=False,
         )
         assert program is not None  # noqa: S101  (what it returns with dynamo=True)
-        model = _tidied(inline_local_functions(program.model_proto))
+        model = without_notes(_with_paths(inline_local_functions(program.model_proto)))
+        del model.metadata_props[:]
         # torch would convert it down too, but without the weights, and keep 18 where that fails.
         if opset < _LEAST_OF_TORCH_EXPORT:
             model = _converted_down(model, opset)
@@ -161,22 +164,19 @@ def _path_in_notes(node: onnx.NodeProto) -> str:
     return ""
 
 
-def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without what is not the graph; nodes get names that say which submodule they are of."""
-    paths = module_paths(model)
+def _as_forward_takes(module: nn.Module, shapes: list[dict[int, Any]]) -> tuple[Any, ...]:
+    """One entry for each parameter of `forward`: what goes to `*inputs` is a tuple of its own."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    starred = next((index for index, each in enumerate(parameters) if each.kind is each.VAR_POSITIONAL), len(shapes))
+    return (*shapes[:starred], *([tuple(shapes[starred:])] if starred < len(shapes) else []))
+
+
+def _with_paths(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Name the nodes of the newer exporter so that they say which submodule they are of, as the older one does."""
     for node in model.graph.node:
-        if paths[node.name]:
-            node.name = f"/{paths[node.name].replace('.', '/')}/{node.name}"
-        node.doc_string = ""
-        del node.metadata_props[:]
-    for values in (model.graph.value_info, model.graph.input, model.graph.output, model.graph.initializer):
-        for value in values:
-            value.doc_string = ""
-            del value.metadata_props[:]
-    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
-    model.doc_string = model.graph.doc_string = ""
-    lowest = helper.find_min_ir_version_for(model.opset_import)
-    model.ir_version = min(model.ir_version, lowest)
+        path = _path_in_notes(node)
+        if path:
+            node.name = f"/{path.replace('.', '/')}/{node.name}"
     return model
 
 

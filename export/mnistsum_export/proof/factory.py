@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -13,6 +14,8 @@ from torch import nn
 from mnistsum_export.proof.module import first_line
 from mnistsum_runtime.errors import CallError
 from mnistsum_train.torchvision_import import import_torchvision
+
+_NOTHING = object()
 
 
 def load_module(name: str) -> nn.Module:
@@ -28,11 +31,13 @@ def load_module(name: str) -> nn.Module:
     module_name, colon, attribute = name.partition(":")
     if not (colon and all(part.isidentifier() for part in (*module_name.split("."), *attribute.split(".")))):
         raise CallError(f"--module {name}: expected package.module:factory, for example nets:make_net")
+    if module_name.endswith(".py"):
+        raise CallError(f"--module {name}: write {module_name.removesuffix('.py')}:{attribute}, without .py")
     found: object = _guarded(name, f"importing {module_name}", lambda: _import(module_name))
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        found = _guarded(name, f"looking for {part}", partial(getattr, found, part, _NOTHING))
+        if found is _NOTHING:
             raise CallError(f"--module {name}: {module_name} has no {attribute}")
-        found = getattr(found, part)
     if not isinstance(found, nn.Module):
         found = _call(name, attribute, found)
     if not isinstance(found, nn.Module):
@@ -77,5 +82,7 @@ def _guarded(name: str, doing: str, job: Callable[[], object]) -> object:
     """Do something of the user's; whatever it raises becomes one line."""
     try:
         return job()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise CallError(f"--module {name}: {doing} raised {type(error).__name__}: {first_line(error)}") from error

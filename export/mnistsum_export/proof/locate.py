@@ -180,12 +180,12 @@ def _difference(found: NDArray[Any], exact: NDArray[np.float64]) -> float:
 
 
 def _is_sound(module: nn.Module, examples: Arrays, calls: list[Call], matches: list[_Match | None], index: int) -> bool:
-    """Whether nothing depends on a submodule's output, or something does that agrees."""
+    """Whether nothing depends on a submodule's output, or something does that agrees; also where it cannot be told."""
     if calls[index].path == "":
         return False
     disturbed = record_calls(module, examples, disturb=index)
-    if len(disturbed) != len(calls):
-        return False
+    if len(disturbed) != len(calls):  # the module does not work with it: it cannot be told
+        return True
     changed = [
         later
         for later in range(index + 1, len(calls))

@@ -39,14 +39,27 @@ def in_order_of_forward(module: nn.Module, arrays: Arrays) -> Arrays:
     """The inputs in the order in which `forward` takes them.
 
     Where every name is a parameter of `forward`, they are sorted by it; otherwise they stay in their own order.
+
+    Raises:
+        CallError: They are parameters of `forward`, but not its first ones: given in order, one would go to another.
     """
     try:
-        parameters = list(inspect.signature(module.forward).parameters)
+        parameters = inspect.signature(module.forward).parameters
     except (TypeError, ValueError):  # a scripted module has no signature
         return arrays
     if not set(arrays) <= set(parameters):
         return arrays
-    return {name: arrays[name] for name in parameters if name in arrays}
+    first = [
+        name for name, each in parameters.items() if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+    if set(first[: len(arrays)]) != set(arrays):
+        missing = next((name for name in first if name not in arrays), None)
+        stands = "are keyword-only" if missing is None else f"leave out {missing}, which stands before them"
+        raise CallError(
+            f"the inputs {', '.join(arrays)} are parameters of forward, but some {stands}: inputs are given in order. "
+            "Give examples for all before them, or prove a small module that calls yours"
+        )
+    return {name: arrays[name] for name in first if name in arrays}
 
 
 def require_evaluation_mode(module: nn.Module) -> None:
@@ -105,7 +118,9 @@ def call(module: nn.Module, arrays: Arrays) -> object:
     try:
         with torch.inference_mode():
             return module(*to_tensors(arrays))
-    except (Exception, SystemExit) as error:  # whatever a user's module raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's module raises
         shapes = ", ".join(f"{name} {array.dtype} {list(array.shape)}" for name, array in arrays.items())
         raise CallError(
             f"the module does not take the examples ({shapes}): {type(error).__name__}: {first_line(error)}"
@@ -127,7 +142,8 @@ def answer(module: nn.Module, arrays: Arrays, names: list[str], batch: int = TOR
     for part in batches(arrays, batch):
         tensors = flatten(call(module, part))
         if len(tensors) != len(names):
-            raise CallError(f"the module has {len(tensors)} outputs, the names are {len(names)}: {', '.join(names)}")
+            has = f"{len(tensors)} output{'s'[: len(tensors) != 1]}"
+            raise CallError(f"the module has {has}, found {len(names)} names: {', '.join(names)}")
         for name, tensor in zip(names, tensors, strict=True):
             _check_output(name, tensor, rows_of(part))
         parts.append([tensor.detach().cpu().numpy() for tensor in tensors])
@@ -220,6 +236,8 @@ def _disturbed(answer: object) -> object:
         return answer * 1.25 + 0.25 if answer.is_floating_point() else answer
     if isinstance(answer, dict):
         return type(answer)((name, _disturbed(value)) for name, value in answer.items())
+    if isinstance(answer, tuple) and hasattr(answer, "_fields"):  # a named tuple
+        return answer._make(map(_disturbed, answer))
     if isinstance(answer, list | tuple):
         return [_disturbed(value) for value in answer] if isinstance(answer, list) else tuple(map(_disturbed, answer))
     return answer

@@ -13,15 +13,16 @@ from mnistsum_export.proof.convert import GIVEN, Conversion, ConversionError, ex
 from mnistsum_export.proof.failure import blame, explain_failure
 from mnistsum_export.proof.inputs import require_whole_integers
 from mnistsum_export.proof.module import one_thread
-from mnistsum_export.proof.opsets import require_supported
+from mnistsum_export.proof.opsets import require_supported, supported_opsets
 from mnistsum_export.proof.parity import EngineError, Parity, measure_parity
 from mnistsum_export.proof.receipt import describe_proof, with_metadata
 from mnistsum_export.proof.references import Recording, make_references, record_examples
 from mnistsum_export.proof.rules import Wishes
 from mnistsum_export.proof.structure import check_structure
 from mnistsum_export.proof.subject import Subject, make_subject
+from mnistsum_export.proof.tidy import standard_opset, without_notes
 from mnistsum_export.proof.written import WrittenFile, write_file
-from mnistsum_runtime.errors import ModelError, WorkError
+from mnistsum_runtime.errors import CallError, ModelError, WorkError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +40,7 @@ class Proof:
     parity: Parity
     """Measured on the final bytes."""
     warnings: tuple[str, ...]
-    """What the exporter said that may matter, a line each."""
+    """What may matter, a line each: outputs that mix sizes, and what the exporter said."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -89,7 +90,8 @@ def prove(
         rtol: Relative to an output's spread over the examples, for all or by name: what passes is
             `atol + rtol * spread`. By default 1e-4 in float32, or more where float32 itself rounds more (`rules`).
             Integers and booleans must be equal, and NaN never passes.
-        model: A graph to prove instead of converting the module.
+        model: A graph to prove instead of converting the module. What it computes stays as it is; doc strings and other
+            notes are taken out, and the IR version is the lowest of its opset.
         metadata: What the file says of itself, from the parity; by default the keys of `receipt`.
         record: What goes into the references, from the file's bytes; by default a part of the examples.
 
@@ -100,9 +102,10 @@ def prove(
     """
     wishes = Wishes(dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels, 1), constant, atol, rtol)
     if model is not None:
+        _require_model(model)
         outputs = outputs or [value.name for value in model.graph.output]
     if opset is None:
-        opset = DEFAULT_OPSET if model is None else model.opset_import[0].version
+        opset = DEFAULT_OPSET if model is None else standard_opset(model) or DEFAULT_OPSET
     require_supported(opset)
     output = Path(output)
     if not output.parent.is_dir():  # told before the work is done
@@ -122,7 +125,17 @@ def prove(
     recording = record_examples(module, subject.case, subject.rules) if record is None else record(content)
     references = make_references(recording, subject.rules, content)
     written = write_file(output, content, references)
-    return Proof(written, conversion.exporter, again, conversion.warnings)
+    return Proof(written, conversion.exporter, again, (*_told_of_outputs(subject), *conversion.warnings))
+
+
+def _told_of_outputs(subject: Subject) -> list[str]:
+    """A line for each output of which a part varies by little more than the tolerance of the whole."""
+    return [
+        f"{rule.unseen} columns of output {name} vary by less than ten times its tolerance, {rule.rule.tolerance:.2g}: "
+        "what differs there is hardly seen; return them as an output of their own"
+        for name, rule in subject.rules.items()
+        if rule.unseen
+    ]
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -135,6 +148,8 @@ def read_model(path: Path) -> onnx.ModelProto:
         if path.exists() and not path.is_file():
             raise ModelError(f"model {path}: not a regular file")
         model = onnx.load(path, load_external_data=False)
+    except ModelError:
+        raise
     except OSError as error:
         raise ModelError(f"model {path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # protobuf's and onnx's own
@@ -163,15 +178,24 @@ def convert(subject: Subject, opset: int) -> Conversion:
             failures.append(str(error).removesuffix("; nothing was written"))
         else:
             return conversion
-    refused = WorkError(f"the module cannot be converted: {'; '.join(failures)}; nothing was written")
+    newest = supported_opsets()[-1]
+    advice = "" if opset == newest else f"; opset {newest} knows more operators"
+    refused = WorkError(f"the module cannot be converted: {'; '.join(failures)}{advice}; nothing was written")
     for text in details:
         refused.add_note(text)
     raise refused
 
 
+def _require_model(model: object) -> None:
+    """Raise `CallError` unless a graph was given, not its file."""
+    if not isinstance(model, onnx.ModelProto):
+        raise CallError(f"model: expected an onnx.ModelProto, found a {type(model).__name__}; onnx.load reads a file")
+
+
 def _given(model: onnx.ModelProto, subject: Subject, opset: int) -> Conversion:
-    check_structure(model, subject.signature, opset)
-    return Conversion(model, GIVEN)
+    tidy = without_notes(model)
+    check_structure(tidy, subject.signature, opset)
+    return Conversion(tidy, GIVEN)
 
 
 def _compare(subject: Subject, conversion: Conversion, content: bytes) -> Parity:

@@ -35,13 +35,16 @@ VERSIONS = "proof.versions"
 
 def describe_proof(module: nn.Module, exporter: str, opset: int, parity: Parity) -> dict[str, str]:
     """The metadata of a file that is proven for any network."""
+    tensors = {
+        name: value if value.layout == torch.strided else value.to_dense()
+        for name, value in module.state_dict().items()
+        if isinstance(value, torch.Tensor)
+    }
     return {
         RECEIPT: parity.to_json(),
         OPSET: str(opset),
         EXPORTER: exporter,
-        MODULE: tensor_hash(
-            {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
-        ),
+        MODULE: tensor_hash(tensors),
         VERSIONS: json.dumps(tool_versions()),
     }
 

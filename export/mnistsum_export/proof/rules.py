@@ -7,7 +7,7 @@ every file. So it is refused, unless it is named as constant.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ answers in float32 are so far from those in float64. So many times this passes, 
 order are as far from the truth, and the largest of many rows farther than that of a few."""
 LARGEST_ROUNDING = 1e-2
 """Of an output's spread. If what rounding is given would be more, the comparison says nothing, and is refused."""
+_MOST_COLUMNS = 4096
+"""Along axis 1, so many are looked at."""
 LEAST_SPREAD = 1e-6
 """An output that varies by less is refused: so small a number is what is left of a head that starts at zero."""
 
@@ -46,6 +48,8 @@ class OutputRule:
     constant: bool = False
     rounding: float = 0.0
     """How far torch's float32 is from its float64, at least one digit of the output's size; 0 where it has no part."""
+    unseen: int = 0
+    """How many columns along axis 1 vary by less than ten times the tolerance: what differs there is hardly seen."""
 
     @property
     def rule(self) -> Rule:
@@ -136,15 +140,16 @@ def _make_rule(
         raise CallError(
             f"output {name} is {values.dtype} {list(values.shape)}: axis {axis} of it cannot be that of class logits"
         )
-    constant = name in wishes.constant
+    may_be_constant = name in wishes.constant
     if values.dtype.kind != "f":
-        if not constant and not (values != values[:1]).any():
+        if not may_be_constant and not (values != values[:1]).any():
             raise CallError(_proves_nothing(name, "is the same for all examples"))
-        return OutputRule(0.0, 0.0, 0.0, axis, constant)
+        return OutputRule(0.0, 0.0, 0.0, axis, may_be_constant)
     if np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values).reshape(len(values), -1).any(axis=1))[0])
         raise CallError(f"torch itself answers NaN in output {name}, for row {row} of the examples: leave it out")
     spread, size = measure_spread(values)
+    constant = may_be_constant and spread < LEAST_SPREAD
     if not constant and spread < LEAST_SPREAD:
         raise CallError(_proves_nothing(name, f"varies by {spread:.1e} over the examples, around {size:.1e}"))
     rounding = 0.0
@@ -163,14 +168,30 @@ def _make_rule(
         constant=constant,
         rounding=rounding,
     )
-    if not constant and rule.rule.tolerance >= spread:
+    if rule.rule.tolerance >= rule.spread > 0:
+        what = "size" if constant else "spread over the examples"
         raise CallError(
-            f"output {name}: its tolerance, {rule.rule.tolerance:.2g}, is as large as its spread over the examples, "
-            f"{spread:.2g}: any answer would pass"
+            f"output {name}: its tolerance, {rule.rule.tolerance:.2g}, is as large as its {what}, {rule.spread:.2g}: "
+            "any answer would pass"
         )
     if axis is not None and not (margins(values, rule.rule) > 2 * rule.rule.tolerance).any():
         raise CallError(f"output {name}: no example has a clear label, the two best classes are closer than rounding")
-    return rule
+    return replace(rule, unseen=0 if constant else count_unseen(values, rule.rule.tolerance))
+
+
+def count_unseen(values: NDArray[Any], tolerance: float) -> int:
+    """How many columns along axis 1 vary over the examples, but by less than ten times a tolerance.
+
+    An output that mixes large values and small ones, pixels and probabilities, has a tolerance for the large ones.
+
+    Args:
+        values: Floats, [rows, columns, ...]; of one axis, there are no columns.
+        tolerance: Of the whole output.
+    """
+    if values.ndim < 2:
+        return 0
+    spreads = (measure_spread(column)[0] for column in np.moveaxis(values, 1, 0)[:_MOST_COLUMNS])
+    return sum(LEAST_SPREAD <= spread < 10 * tolerance for spread in spreads)
 
 
 def _proves_nothing(name: str, what: str) -> str:

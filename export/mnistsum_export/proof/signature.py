@@ -82,6 +82,8 @@ def make_signature(
                     f"dynamic: input {name} has {inputs[name].ndim} axes, axis {axis} cannot be named {dim}"
                 )
             length = inputs[name].shape[axis]
+            if length < 2:
+                raise CallError(f"dynamic: {dim} is {length} in the examples of {name}: give longer ones, to cut them")
             if dim == BATCH or lengths.setdefault(dim, length) != length:
                 raise CallError(
                     f"dynamic: {dim} is {lengths.get(dim, 'the batch')} elsewhere, {length} in input {name}"

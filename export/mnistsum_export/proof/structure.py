@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from mnistsum_export.proof.tidy import all_nodes
 from mnistsum_runtime.errors import WorkError
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def properties(model: ModelProto, signature: Signature, opset: int) -> Iterator[
             yield f"the {kind} {value.name} as", *_compare(value, tensors[value.name], signature, kind)
     external = [tensor.name for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
     yield "tensors in a second file", external, []
-    notes = [node.name for node in model.graph.node if node.doc_string or node.metadata_props]
+    notes = [node.name for node in all_nodes(model.graph) if node.doc_string or node.metadata_props]
     yield "nodes that carry notes of the exporting machine", notes, []
-    yield "operators of other domains", sorted({node.domain for node in model.graph.node} - {"", "ai.onnx"}), []
+    yield "operators of other domains", sorted({node.domain for node in all_nodes(model.graph)} - {""}), []
     yield "model functions", len(model.functions), 0
 
 
@@ -84,5 +85,6 @@ def _told(value: object) -> object:
     if isinstance(value, list) and len(value) > _MOST_TOLD:
         return f"{value[:_MOST_TOLD]} and {len(value) - _MOST_TOLD} more"
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int):
-        return f"{TensorProto.DataType.Name(value[0]).lower()} {value[1]}"
+        known = value[0] in TensorProto.DataType.values()
+        return f"{TensorProto.DataType.Name(value[0]).lower() if known else f'type {value[0]}'} {value[1]}"
     return value

@@ -53,6 +53,7 @@ def command(
     from mnistsum_runtime.model import is_network, open_file, open_named_model
     from mnistsum_runtime.proof.model_file import sha256_of
     from mnistsum_runtime.proof.references import read_references
+    from mnistsum_runtime.proof.verification import verify_inference
 
     device = this_device()
     opened = open_file(model, operation)  # a model that is no good is told before the minute begins
@@ -63,7 +64,9 @@ def command(
         with TemporaryDirectory(prefix="mnistsum-bench-") as folder:
             figures = list(measure(opened.path, counts, Path(folder), Effort()))
     else:
-        workload = recorded_workload(opened.path, read_references(opened.path, sha256))
+        references = read_references(opened.path, sha256)
+        verify_inference(opened.session, references)  # a file that cannot be run is told before it is measured
+        workload = recorded_workload(opened.path, references)
         figures = list(measure_any(workload, counts, Effort()))
     about = {
         "format": FORMAT,

@@ -35,7 +35,9 @@ class Rule:
         Raises:
             ValueError: A tolerance within which anything would pass, or an axis that is no whole number.
         """
-        tolerance, axis = float(found["tolerance"]), found["label_axis"]
+        tolerance, axis = found["tolerance"], found["label_axis"]
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int | float):
+            raise ValueError(f"a tolerance is {tolerance!r}, expected a number")
         if not (tolerance >= 0 and isfinite(tolerance)):
             raise ValueError(f"a tolerance is {tolerance:g}")
         if axis is not None and (isinstance(axis, bool) or not isinstance(axis, int) or axis < 1):

@@ -110,10 +110,10 @@ class References:
             ValueError: Something in it is not as it must be. Other errors of numpy and zipfile pass as they are.
         """
         if header["format"] != FORMAT:
-            raise ValueError(f"its format is {header['format']}, expected {FORMAT}")
+            raise ValueError(f"its format is {header['format']!r}, expected {FORMAT}")
 
         def group(prefix: str, names: Any) -> dict[str, NDArray[Any]]:
-            if not (isinstance(names, (list, dict)) and all(isinstance(name, str) for name in names)):
+            if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
                 raise ValueError("names that are no texts")
             return {name: arrays[f"{prefix}{index}"] for index, name in enumerate(names)}
 
@@ -121,7 +121,7 @@ class References:
             model_sha256=str(header["model_sha256"]),
             made_with=dict(header["made_with"]),
             inputs=group(_INPUT, header["inputs"]),
-            outputs=group(_OUTPUT, header["outputs"]),
+            outputs=group(_OUTPUT, list(dict(header["outputs"]))),
             rules={name: Rule.from_dict(rule) for name, rule in dict(header["outputs"]).items()},
             labelled=arrays["labelled"],
             precision=str(header["precision"]),
@@ -147,8 +147,13 @@ class References:
                 rule.label_axis < self.outputs[name].ndim and self.outputs[name].size and self.labelled.any()
             ):
                 raise ValueError(f"output {name} has no labels to compare")
-        if not set(self.labels_before) <= {name for name, rule in self.rules.items() if rule.label_axis is not None}:
-            raise ValueError("it has labels of an output that is no class logits")
+        for name, before in self.labels_before.items():
+            axis = self.rules[name].label_axis if name in self.rules else None
+            if axis is None:
+                raise ValueError(f"it has labels of {name}, which is no class logits")
+            shape = self.outputs[name].shape
+            if before.dtype.kind not in "iu" or before.shape != shape[:axis] + shape[axis + 1 :]:
+                raise ValueError(f"labels of {name} are {before.dtype} {list(before.shape)}")
 
     def _tensors(self) -> Iterator[tuple[str, str, NDArray[Any]]]:
         groups = {"input": self.inputs, "output": self.outputs, "labels of": self.labels_before}
@@ -169,7 +174,7 @@ def parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     Raises:
         ValueError: It is no .npz file, or larger than `MAX_BYTES` unpacked. Other errors pass as they are.
     """
-    if not content.startswith(b"PK"):  # numpy would take it for a pickle, and advise to allow that
+    if not content.startswith(b"PK\x03\x04"):  # numpy would take it for a pickle, and advise to allow that
         raise ValueError("not an .npz file")
     with np.load(BytesIO(content), allow_pickle=False) as archive:
         unpacked = sum(member.file_size for member in archive.zip.infolist())

@@ -83,8 +83,8 @@ def verify_inference(session: Any, references: References) -> Inference:
     """
     names = list(references.outputs)
     answers = list(_answer(session, names, references))
-    found = {name: np.concatenate([answer[index] for answer in answers]) for index, name in enumerate(names)}
     try:
+        found = {name: np.concatenate([answer[index] for answer in answers]) for index, name in enumerate(names)}
         outputs = tuple(
             compare_output(name, references.rules[name], found[name], expected, references.labelled)
             for name, expected in references.outputs.items()
