@@ -237,7 +237,7 @@ def _disturbed(answer: object) -> object:
     if isinstance(answer, dict):
         return type(answer)((name, _disturbed(value)) for name, value in answer.items())
     if isinstance(answer, tuple) and hasattr(answer, "_fields"):  # a named tuple
-        return answer._make(map(_disturbed, answer))
+        return type(answer)(*[_disturbed(value) for value in answer])  # type: ignore[arg-type]
     if isinstance(answer, list | tuple):
         return [_disturbed(value) for value in answer] if isinstance(answer, list) else tuple(map(_disturbed, answer))
     return answer
