@@ -127,7 +127,8 @@ def command(
 
     References for mnistsum-verify are written beside the file, NAME.references.npz beside NAME.onnx.
 
-    Exit code: 0 proven and written, 1 not proven, 2 the call was wrong, 3 the checkpoint or model is no good.
+    Exit code: 0 proven and written, 1 not proven, 2 the call was wrong, 3 the checkpoint or model cannot be
+    read.
     """  # noqa: D301  (click needs the backspace itself)
     require_extra("export", "torch", "torchvision", "safetensors", "onnx", "onnxruntime")
     _require_one_kind(module, given)

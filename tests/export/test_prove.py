@@ -453,6 +453,46 @@ def test_an_output_that_mixes_sizes_is_warned_of(output: Path) -> None:
     assert prove(Lambda(torch.sigmoid).eval(), {"x": EXTRA}, output=output).warnings == ()
 
 
+def test_small_columns_are_seen_along_any_axis(output: Path) -> None:
+    module = Lambda(lambda x: torch.stack([x * 1e4, torch.sigmoid(x)], dim=2)).eval()  # [rows, places, 2]
+    (warning,) = prove(module, {"x": EXTRA}, output=output).warnings
+    assert warning.startswith("1 columns of output output vary")
+
+
+def test_a_module_can_be_trained_afterwards(output: Path) -> None:
+    module = nn.Sequential(nn.LazyLinear(4), nn.Tanh(), nn.Linear(4, 2)).eval()
+    prove(module, {"x": EXTRA}, output=output)
+    module.train()(torch.from_numpy(EXTRA)).sum().backward()
+    assert module[0].weight.grad is not None
+
+
+def test_one_output_may_be_named_by_its_name_alone(output: Path) -> None:
+    proof = prove(nn.Linear(3, 4).eval(), {"x": EXTRA}, output=output, outputs="kind", labels="kind")
+    assert proof.parity.labels_compared > 0
+
+
+@pytest.mark.parametrize(
+    "value", [torch.eye(3).to_sparse(), torch.zeros(4, 3, device="meta"), torch.zeros(4, 3).to(torch.float8_e5m2)]
+)
+def test_tensors_that_numpy_does_not_have_are_told(output: Path, value: torch.Tensor) -> None:
+    with pytest.raises(CallError, match="input x cannot be brought to numpy"):
+        prove(nn.Linear(3, 4).eval(), {"x": value}, output=output)
+
+
+def test_a_sparse_output_is_told(output: Path) -> None:
+    with pytest.raises(CallError, match="output output is a sparse or nested tensor"):
+        prove(Lambda(lambda x: x.to_sparse()).eval(), {"x": EXTRA}, output=output)
+
+
+def test_a_damaged_graph_is_told_in_one_line(module: TwoInputs, examples: dict[str, Any], output: Path) -> None:
+    prove(module, examples, output=output)
+    model = onnx.load(output)
+    model.graph.initializer[0].data_type = 119
+    with pytest.raises(WorkError, match="onnx's checker refuses the ONNX graph") as caught:
+        prove(module, examples, output=output, model=model)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_sparse_buffer_has_a_part_in_the_hash(output: Path) -> None:
     module = nn.Linear(3, 2).eval()
     module.register_buffer("table", torch.eye(3).to_sparse())

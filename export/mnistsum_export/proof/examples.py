@@ -86,7 +86,11 @@ def _as_array(name: str, value: object) -> NDArray[Any]:
     if isinstance(value, torch.Tensor):
         if value.dtype == torch.bfloat16:
             raise CallError(f"input {name} is bfloat16, which numpy does not have: use float32")
-        value = value.detach().cpu().numpy()
+        try:
+            value = value.detach().cpu().numpy()
+        except (RuntimeError, TypeError, NotImplementedError) as error:  # sparse, on no device, of 8-bit floats
+            reason = " ".join(str(error).split())
+            raise CallError(f"input {name} cannot be brought to numpy: {reason}") from error
     if not isinstance(value, np.ndarray):
         raise CallError(f"input {name} is a {type(value).__name__}, expected a numpy array or a torch tensor")
     if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
@@ -102,7 +106,7 @@ def check_names(kind: str, names: Sequence[str]) -> None:
     It asks for the identifiers of C (onnx/docs/IR.md, "Names Within a Graph").
     """
     for name in names:
-        if not _IDENTIFIER.fullmatch(name):
+        if not isinstance(name, str) or not _IDENTIFIER.fullmatch(name):
             raise CallError(
                 f"{kind} name {name!r}: ONNX names are made of letters, digits and _, and do not begin with a digit"
             )

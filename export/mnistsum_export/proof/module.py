@@ -116,7 +116,7 @@ def call(module: nn.Module, arrays: Arrays) -> object:
         CallError: It raises: the examples do not fit it.
     """
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # in inference mode, what a module makes at its first call could never be trained
             return module(*to_tensors(arrays))
     except KeyboardInterrupt:
         raise
@@ -154,6 +154,8 @@ def answer(module: nn.Module, arrays: Arrays, names: list[str], batch: int = TOR
 
 
 def _check_output(name: str, tensor: torch.Tensor, rows: int) -> None:
+    if tensor.layout != torch.strided or tensor.is_nested:
+        raise CallError(f"output {name} is a sparse or nested tensor, expected a dense one")
     if tensor.dtype == torch.bfloat16 or tensor.is_complex() or tensor.is_quantized:
         raise CallError(f"output {name} is {tensor.dtype}, expected a dtype that numpy and onnxruntime share")
     if tensor.ndim < 1 or len(tensor) != rows:

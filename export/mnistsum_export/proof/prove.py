@@ -61,8 +61,8 @@ def prove(
     examples: Mapping[str, object],
     *,
     output: Path | str,
-    outputs: Sequence[str] | None = None,
-    labels: Sequence[str] | Mapping[str, int] = (),
+    outputs: Sequence[str] | str | None = None,
+    labels: Sequence[str] | str | Mapping[str, int] = (),
     opset: int | None = None,
     dynamic: Mapping[str, Mapping[int, str]] | None = None,
     constant: Collection[str] = (),
@@ -80,9 +80,10 @@ def prove(
             different as what the device will meet. Where all names are parameters of `forward` they go to these, else
             they are given in their order.
         output: The file to write; `NAME.references.npz` goes beside `NAME.onnx`. Both are written, or none.
-        outputs: Names of the outputs. By default the keys of a dict, else `output`, or `output_0` and on.
-        labels: Outputs that are class logits: the class of the largest must be torch's too. With the axis of the
-            classes where that is not 1.
+        outputs: Names of the outputs, or the one name. By default the keys of a dict, else `output`, or `output_0` and
+            on.
+        labels: Outputs, or the one, that are class logits: the class of the largest must be torch's too. With the axis
+            of the classes where that is not 1.
         opset: By default 17, of a given model its own.
         dynamic: By input name and axis, names of dimensions that are free beside the batch: `{"text": {1: "length"}}`.
         constant: Outputs that may be the same for all examples, and are otherwise refused.
@@ -100,6 +101,8 @@ def prove(
         WorkError: The module cannot be converted, a check failed, parity was not reached, or the files cannot be
             written. Nothing was written.
     """
+    outputs = [outputs] if isinstance(outputs, str) else outputs
+    labels = [labels] if isinstance(labels, str) else labels
     wishes = Wishes(dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels, 1), constant, atol, rtol)
     if model is not None:
         _require_model(model)

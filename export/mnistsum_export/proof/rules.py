@@ -30,7 +30,7 @@ order are as far from the truth, and the largest of many rows farther than that 
 LARGEST_ROUNDING = 1e-2
 """Of an output's spread. If what rounding is given would be more, the comparison says nothing, and is refused."""
 _MOST_COLUMNS = 4096
-"""Along axis 1, so many are looked at."""
+"""Along each axis, so many are looked at."""
 LEAST_SPREAD = 1e-6
 """An output that varies by less is refused: so small a number is what is left of a head that starts at zero."""
 
@@ -49,7 +49,7 @@ class OutputRule:
     rounding: float = 0.0
     """How far torch's float32 is from its float64, at least one digit of the output's size; 0 where it has no part."""
     unseen: int = 0
-    """How many columns along axis 1 vary by less than ten times the tolerance: what differs there is hardly seen."""
+    """How many columns along one axis vary by less than ten times the tolerance: what differs there is hardly seen."""
 
     @property
     def rule(self) -> Rule:
@@ -180,7 +180,7 @@ def _make_rule(
 
 
 def count_unseen(values: NDArray[Any], tolerance: float) -> int:
-    """How many columns along axis 1 vary over the examples, but by less than ten times a tolerance.
+    """How many columns along an axis vary over the examples, but by less than ten times a tolerance: the most of any.
 
     An output that mixes large values and small ones, pixels and probabilities, has a tolerance for the large ones.
 
@@ -188,10 +188,11 @@ def count_unseen(values: NDArray[Any], tolerance: float) -> int:
         values: Floats, [rows, columns, ...]; of one axis, there are no columns.
         tolerance: Of the whole output.
     """
-    if values.ndim < 2:
-        return 0
-    spreads = (measure_spread(column)[0] for column in np.moveaxis(values, 1, 0)[:_MOST_COLUMNS])
-    return sum(LEAST_SPREAD <= spread < 10 * tolerance for spread in spreads)
+    counts = [0]
+    for axis in range(1, values.ndim):
+        spreads = (measure_spread(column)[0] for column in np.moveaxis(values, axis, 0)[:_MOST_COLUMNS])
+        counts.append(sum(LEAST_SPREAD <= spread < 10 * tolerance for spread in spreads))
+    return max(counts)
 
 
 def _proves_nothing(name: str, what: str) -> str:
