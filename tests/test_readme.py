@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mnistsum_runtime.explain.panels import MOST_PANELS
-from mnistsum_train.calibration import DOUBTFUL
+from mnistsum_train.calibration import RISK
 
 ROOT = Path(__file__).parents[1]
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -39,9 +39,9 @@ def prose_figures() -> list[tuple[str, str]]:
         json.loads((ROOT / "artifacts" / path).read_text(encoding="utf-8"))
         for path in ("seeds.json", "sum/report.json", "sum-large/report.json", "race.json")
     )
-    assert base["reliability_validation"]["digits"] >= 1 - DOUBTFUL
+    assert base["reliability_held_out"]["right"] >= 1 - RISK
     return [
-        (r"calls at most (\S+ %) of the validation pairs doubtful", f"{100 * DOUBTFUL:g} %"),
+        (r"at most (\S+ %) of the reliable answers wrong", f"{100 * RISK:g} %"),
         (r"\[What base gets wrong over (\w+) seeds\]", WORDS[len(seeds["base"]["seeds"])]),
         (r"`large`, for the highest accuracy, is (\w+) networks", WORDS[large["members"]]),
         (

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mnistsum_train.augmentation import UPSTROKE, add_upstrokes, augment, change_thickness, strength_at
+from mnistsum_train.augmentation import augment, change_thickness, strength_at
 from mnistsum_train.data import Part
 
 
@@ -44,7 +44,7 @@ def test_full_strength_moves_every_picture_but_not_far(pictures: torch.Tensor) -
     change = (augment(pictures, seeded()) - pictures).abs().mean(dim=(1, 2, 3))
     ink = pictures.mean(dim=(1, 2, 3))
     assert (change > 0.05 * ink).all()
-    assert change.mean() < ink.mean()
+    assert change.mean() < 1.3 * ink.mean()  # two pictures of other digits differ by 1.6
 
 
 def test_same_generator_gives_the_same_pictures_and_another_does_not(pictures: torch.Tensor) -> None:
@@ -93,41 +93,3 @@ def test_thickness_belongs_to_each_picture(pictures: torch.Tensor) -> None:
     ink = (change_thickness(pictures, amount) - pictures).sum(dim=(1, 2, 3))
     assert (ink[::2] > 0).all()
     assert (ink[1::2] < 0).all()
-
-
-def stem() -> torch.Tensor:
-    """A one: a bare vertical stroke from row 4 to row 23."""
-    picture = torch.zeros(1, 1, 28, 28)
-    picture[..., 4:24, 14:16] = 1
-    return picture
-
-
-def test_upstrokes_are_drawn_to_their_share_of_the_ones_and_to_nothing_else() -> None:
-    pictures = stem().expand(2000, -1, -1, -1)
-    labels = torch.arange(2000) % 2
-    changed = (add_upstrokes(pictures, labels, seeded()) != pictures).flatten(1).any(dim=1)
-    assert not changed[labels == 0].any()
-    assert changed[labels == 1].double().mean().item() == pytest.approx(UPSTROKE, abs=0.04)
-
-
-def test_upstroke_leaves_the_top_of_the_stem_down_to_the_left() -> None:
-    pictures = stem().expand(200, -1, -1, -1)
-    drawn = add_upstrokes(pictures, torch.ones(200, dtype=torch.int64), seeded())
-    added = (drawn - pictures)[(drawn != pictures).flatten(1).any(dim=1), 0] > 0.5
-    assert len(added) > 10
-    rows = torch.arange(28)[None, :, None]
-    columns = torch.arange(28)[None, None, :]
-    assert not (added & (rows < 3)).any()  # not above the stem
-    assert not (added & (columns > 17)).any()  # not to its right
-    for one in added:
-        low = (one & (rows[0] > 8)).nonzero()
-        assert len(low)  # it falls, as no 7's bar does
-        assert low[:, 1].float().mean() < 14
-
-
-def test_upstrokes_keep_range_and_repeat_with_their_generator(pictures: torch.Tensor) -> None:
-    labels = torch.ones(len(pictures), dtype=torch.int64)
-    drawn = add_upstrokes(pictures, labels, seeded(3))
-    assert drawn.shape == pictures.shape
-    assert 0 <= drawn.min() <= drawn.max() <= 1
-    assert torch.equal(drawn, add_upstrokes(pictures, labels, seeded(3)))

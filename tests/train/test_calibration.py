@@ -6,8 +6,17 @@ import torch
 from mnistsum_runtime.inference import describe_disagreement, softmax
 from mnistsum_runtime.operations import SUM
 from mnistsum_runtime.reliability import Calibration, reason_for_doubt
-from mnistsum_train.calibration import DOUBTFUL, calibrate, find_temperature, reliable_pairs, with_temperature
+from mnistsum_train.calibration import (
+    RISK,
+    VARIED_RISK,
+    calibrate,
+    find_limit,
+    find_temperature,
+    reliable_pairs,
+    with_temperature,
+)
 from mnistsum_train.evaluation import Answers, calibration_error
+from mnistsum_train.held_out import HeldOut
 
 
 def logits_that_are_right(scale: float, classes: int, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,16 +57,47 @@ def test_the_temperature_changes_no_label() -> None:
     assert torch.equal(tempered.value.argmax(-1), answers.value.argmax(-1))
 
 
-def test_no_more_than_the_promised_share_is_doubtful_where_the_outputs_agree_often() -> None:
-    answers, labels = answers_of(2000)
+def risk_at(limit: float, confidence: torch.Tensor, right: torch.Tensor) -> float:
+    reached = confidence >= limit
+    return (~right[reached]).double().mean().item()
+
+
+def test_the_limit_is_the_least_that_keeps_the_risk() -> None:
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(20_000, generator=generator, dtype=torch.double)
+    right = torch.rand(20_000, generator=generator) < 0.9 + 0.1 * confidence
+    limit = find_limit(confidence, torch.ones(20_000, dtype=torch.bool), right, 0.02)
+    assert 0.3 < limit < 0.9
+    assert risk_at(limit, confidence, right) <= 0.02
+    assert risk_at(limit - 0.05, confidence, right) > 0.02
+
+
+def test_answers_whose_outputs_disagree_play_no_part_in_the_limit() -> None:
+    confidence = torch.linspace(0, 1, 100, dtype=torch.double)
+    right = torch.arange(100) % 2 == 0
+    assert find_limit(confidence, torch.ones(100, dtype=torch.bool), right, 0.01) == 1.0
+    assert find_limit(confidence, right, right, 0.01) == 0.0
+
+
+def test_where_no_limit_is_enough_nothing_but_certainty_is() -> None:
+    confidence = torch.full((50,), 0.99)
+    assert find_limit(confidence, torch.ones(50, dtype=torch.bool), torch.zeros(50, dtype=torch.bool), 0.1) == 1.0
+
+
+@pytest.mark.parametrize("worse", ["plain", "varied"])
+def test_both_promises_are_kept(worse: str) -> None:
+    good, labels = answers_of(2000)
+    bad, _ = answers_of(2000, seed=0)
     sums = labels[:, None] + torch.arange(10)
-    answers.digit[torch.arange(2000), :, labels] += 4
-    answers.value[torch.arange(2000)[:, None], torch.arange(10), sums] += 4
-    calibration = calibrate(answers, labels, SUM)
-    doubtful = 1 - reliable_pairs(answers, SUM, calibration).double().mean().item()
-    assert 0 < calibration.least_confidence < 1
-    assert doubtful <= DOUBTFUL + 1e-9
-    assert doubtful == pytest.approx(DOUBTFUL, abs=0.002)
+    good.digit[torch.arange(2000), :, labels] += 8
+    good.value[torch.arange(2000)[:, None], torch.arange(10), sums] += 8
+    held_out = HeldOut(labels, *((bad, good) if worse == "plain" else (good, bad)), negatives={})
+    calibration = calibrate(held_out, SUM)
+    assert 0 < calibration.least_confidence <= 1
+    for answers, risk in ((held_out.plain, RISK), (held_out.varied, VARIED_RISK)):
+        reliable = reliable_pairs(answers, SUM, calibration)
+        wrong = answers.digit.argmax(-1) != labels[:, None]
+        assert wrong[reliable].double().mean().item() <= risk
 
 
 def test_trainer_and_runtime_call_the_same_answers_reliable() -> None:

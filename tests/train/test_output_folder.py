@@ -92,7 +92,7 @@ def test_report_is_over_100_000_pairs_and_consistent(quick_look: tuple[Path, Cal
     assert sum(test["per_number"]) / 10 == pytest.approx(test["both"])
     assert min(test["per_digit"]) <= test["both"] <= max(test["per_digit"])
     assert test["both"] <= min(test["digit"], test["value"])
-    assert report["validation"] == metrics(out)[-1]
+    assert report["last_epoch"] == metrics(out)[-1]
     assert report["training_images"] == 256
     assert report["training_seconds"] == round(metrics(out)[0]["seconds"], 1)
     network = Checkpoint.load(out / "checkpoint.safetensors").network

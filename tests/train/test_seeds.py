@@ -25,6 +25,7 @@ from mnistsum_train.studies.label_errors import DOUBTED
 from mnistsum_train.studies.seeds import SEEDS, summarise, train_or_read
 
 RECIPE = Recipe(epochs=2)
+FOLDS = Path("folds")
 
 
 def report(recipe: Recipe, both: float) -> dict[str, Any]:
@@ -44,7 +45,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
     """Where something is trained, and whether it is gone on with; the training itself takes no time."""
     calls: list[tuple[Path, bool]] = []
 
-    def pretend(recipe: Recipe, members: int, out: Path, *_: object, resume: bool) -> None:
+    def pretend(recipe: Recipe, members: int, out: Path, *_: object, folds: Path, resume: bool) -> None:
+        assert folds == FOLDS
         calls.append((out, resume))
         out.mkdir(exist_ok=True)
         (out / "report.json").write_text(json.dumps(report(recipe, 0.5) | {"members": members}))
@@ -54,14 +56,14 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, bool]]:
 
 
 def test_finished_training_is_read_and_not_made_again(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    first = train_or_read(RECIPE, 1, tmp_path / "a")
-    assert train_or_read(RECIPE, 1, tmp_path / "a") == first
+    first = train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
+    assert train_or_read(RECIPE, 1, tmp_path / "a", FOLDS) == first
     assert len(trained) == 1
 
 
 def test_finished_training_of_another_recipe_does_not_count(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    train_or_read(RECIPE, 1, tmp_path / "a")
-    other = train_or_read(replace(RECIPE, epochs=3), 1, tmp_path / "a")
+    train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
+    other = train_or_read(replace(RECIPE, epochs=3), 1, tmp_path / "a", FOLDS)
     assert other["recipe"]["epochs"] == 3
     assert trained == [(tmp_path / "a", True), (tmp_path / "a", False)], "what another recipe left is not gone on with"
 
@@ -69,13 +71,13 @@ def test_finished_training_of_another_recipe_does_not_count(tmp_path: Path, trai
 def test_finished_training_of_another_number_of_members_does_not_count(
     tmp_path: Path, trained: list[tuple[Path, bool]]
 ) -> None:
-    train_or_read(RECIPE, 1, tmp_path / "a")
-    assert train_or_read(RECIPE, 2, tmp_path / "a")["members"] == 2
+    train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
+    assert train_or_read(RECIPE, 2, tmp_path / "a", FOLDS)["members"] == 2
     assert len(trained) == 2
 
 
 def test_training_that_was_not_finished_is_gone_on_with(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    train_or_read(RECIPE, 1, tmp_path / "a")
+    train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
     assert trained == [(tmp_path / "a", True)]
 
 
@@ -91,8 +93,9 @@ def test_single_seed_has_no_spread() -> None:
     assert summarise([report(RECIPE, 0.99)])["standard_deviation"] == {}
 
 
-def test_base_has_five_seeds_and_the_others_two() -> None:
-    assert SEEDS == {"base": 5, "nano": 2, "large": 2}
+def test_base_has_enough_seeds_for_a_spread() -> None:
+    assert list(SEEDS) == ["base", "nano", "large"]
+    assert SEEDS["base"] >= 3
 
 
 def test_doubted_pictures_are_where_the_study_says() -> None:
@@ -140,7 +143,7 @@ def test_command_writes_figures_of_every_size_and_the_sheet(tmp_path: Path) -> N
     assert called.code == 0, called.err
     record = json.loads((tmp_path / "out" / "seeds.json").read_text())
     assert {name: len(size["seeds"]) for name, size in record.items()} == SEEDS
-    assert record["base"]["mean"]["both"] == pytest.approx(0.92)
+    assert record["base"]["mean"]["both"] == pytest.approx(0.91)
     assert record["nano"]["recipe"]["architecture"] == NANO.recipe.to_dict()["architecture"]
     assert panels_of((tmp_path / "out" / "mistakes_over_seeds.png").read_bytes()) == 3
 

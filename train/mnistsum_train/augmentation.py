@@ -1,9 +1,11 @@
-"""Augmentation of a whole batch at once: geometry in one resampling, then stroke thickness."""
+"""Augmentation of a whole batch at once: geometry in one resampling, then stroke thickness and coarse pixels."""
 
 import math
 
 import torch
 from torch.nn import functional as F
+
+from mnistsum_train.handwriting import choose_stretch, coarsen
 
 ROTATION = math.radians(17)
 """Handwriting leans; much further, a 4 starts to become another digit."""
@@ -18,9 +20,6 @@ ELASTIC = 0.4
 1.0 costs 0.2 points of validation accuracy."""
 THICKNESS = 0.4
 """Share of the way to a stroke one pixel thicker on both sides, or half of it towards one thinner: pens differ."""
-UPSTROKE = 0.15
-"""Share of the ones that get a long upstroke, as they are written in much of Europe: MNIST, from the United States, has
-next to none, and a network trained on it alone reads them as 7."""
 FULL_UNTIL = 0.5
 FINAL_STRENGTH = 0.8
 """Full range for the first half of the training, then straight down to four fifths of it: plain pictures are crisper
@@ -35,7 +34,7 @@ def strength_at(progress: float) -> float:
 
 
 def augment(images: torch.Tensor, generator: torch.Generator, strength: float = 1.0) -> torch.Tensor:
-    """Vary each picture on its own: rotation, scale, shear, shift, elastic wobble, stroke thickness.
+    """Vary each picture on its own: width, rotation, scale, shear, shift, elastic wobble, stroke thickness, pixels.
 
     Args:
         images: float [batch, 1, 28, 28], 0..1, on any device.
@@ -45,41 +44,11 @@ def augment(images: torch.Tensor, generator: torch.Generator, strength: float = 
     Returns:
         The same shape, range and device.
     """
-    grid = _sampling_grid(len(images), images.shape[-1], generator, strength).to(images.device)
+    stretch = choose_stretch(images, generator, strength).cpu()
+    grid = _sampling_grid(images.shape[-1], stretch, generator, strength).to(images.device)
     moved = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     amount = _uniform((len(images), 1, 1, 1), THICKNESS * strength, generator).to(images.device)
-    return change_thickness(moved, amount)
-
-
-def add_upstrokes(images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Give some of the ones a straight upstroke: from the top of the stem down to the left.
-
-    It falls 30 to 60 degrees below the horizontal, so that it is no 7's bar, and is 7 to 15 of the digit's 20 pixels
-    long.
-
-    Args:
-        images: float [batch, 1, height, width], 0..1.
-        labels: int64 [batch].
-        generator: CPU generator; the same numbers are drawn whatever the labels are.
-
-    Returns:
-        The same shape and range.
-    """
-    batch, _, height, width = images.shape
-    chosen, angle, length, radius = torch.rand((4, batch, 1, 1), generator=generator).to(images.device)
-    chosen = (chosen < UPSTROKE) & (labels == 1)[:, None, None]
-    angle, length, radius = torch.deg2rad(30 + 30 * angle), 7 + 8 * length, 0.6 + 0.8 * radius
-    rows = torch.arange(height, device=images.device)[None, :, None]
-    columns = torch.arange(width, device=images.device)[None, None, :]
-    ink = images[:, 0] > 0.5
-    top = ink.any(dim=2).int().argmax(dim=1)[:, None, None]
-    on_top = (ink & (rows == top)).float()
-    left = (on_top * columns).sum(dim=(1, 2), keepdim=True) / on_top.sum(dim=(1, 2), keepdim=True).clamp(min=1)
-    down, back = torch.sin(angle), torch.cos(angle)  # direction of the stroke: down, and to the left
-    along = ((rows - top) * down + (left - columns) * back).clamp(min=0).minimum(length)
-    distance = torch.hypot(rows - top - along * down, left - columns - along * back)
-    stroke = (radius + 0.5 - distance).clamp(0, 1)
-    return torch.where(chosen, images[:, 0].maximum(stroke), images[:, 0])[:, None]
+    return coarsen(change_thickness(moved, amount), generator, strength)
 
 
 def change_thickness(images: torch.Tensor, amount: torch.Tensor) -> torch.Tensor:
@@ -99,8 +68,9 @@ def _uniform(shape: tuple[int, ...], limit: float, generator: torch.Generator) -
     return (torch.rand(shape, generator=generator) * 2 - 1) * limit
 
 
-def _sampling_grid(batch: int, size: int, generator: torch.Generator, strength: float) -> torch.Tensor:
+def _sampling_grid(size: int, stretch: torch.Tensor, generator: torch.Generator, strength: float) -> torch.Tensor:
     """Where each output pixel looks: float [batch, size, size, 2] in `grid_sample`'s -1..1 coordinates."""
+    batch = len(stretch)
     angle = _uniform((batch,), ROTATION * strength, generator)
     zoom = torch.exp(_uniform((batch,), SCALE * strength, generator))
     shear = _uniform((batch,), SHEAR * strength, generator)
@@ -114,6 +84,7 @@ def _sampling_grid(batch: int, size: int, generator: torch.Generator, strength: 
         dim=1,
     )
     matrix[:, :, :2] /= zoom[:, None, None]
+    matrix[:, 0] /= stretch[:, None]
     grid = F.affine_grid(matrix, [batch, 1, size, size], align_corners=False)
     wobble = torch.randn((batch, 2, 5, 5), generator=generator) * (ELASTIC * 2 / size * strength)
     return grid + F.interpolate(wobble, size=(size, size), mode="bicubic", align_corners=True).permute(0, 2, 3, 1)

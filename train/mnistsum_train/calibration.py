@@ -1,6 +1,7 @@
-"""Temperatures and the limit of a reliable answer, found on the validation part x all ten numbers after training."""
+"""Temperatures and the limit of a reliable answer, found on held-out answers."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 from torch.nn import functional as F
@@ -8,16 +9,13 @@ from torch.nn import functional as F
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
 from mnistsum_runtime.reliability import Calibration
-from mnistsum_train.data import Part
-from mnistsum_train.evaluation import Answers, answer_all_pairs
-from mnistsum_train.negatives import KINDS, draw_negatives
-from mnistsum_train.network import Network
+from mnistsum_train.evaluation import Answers
+from mnistsum_train.held_out import HeldOut
 
-DOUBTFUL = 0.006
-"""Share of the validation pairs that may be called doubtful, outputs that disagree included: well under the 1 % that is
-promised for digits never seen."""
-NEGATIVES_SEED = 1
-"""Seed of the pictures of no digit: other ones than those of the training, which have seed 0."""
+RISK = 0.001
+"""The limit leaves at most this share of the reliable answers wrong, on the held-out digits as they are."""
+VARIED_RISK = 0.004
+"""The same on held-out digits that are varied as other people write."""
 
 
 @dataclass(frozen=True)
@@ -27,44 +25,78 @@ class Reliability:
     digits: float
     """Share of the real digits' answers that are called reliable."""
     right: float
-    """Share of right digits and values among the real digits' answers that are called reliable."""
+    """Share of right digits and values among the real digits' answers that are called reliable; 1 where none are."""
     negatives: dict[str, float]
     """Share called reliable of drawn pictures of no digit, for each kind; empty where none were tried."""
 
     @classmethod
-    def of(cls, network: Network, digits: Part, calibration: Calibration, count: int = 0) -> "Reliability":
-        """Measure on `digits` x all ten numbers, and on `count` negatives of each kind made with these digits."""
-        operation = network.operation
-        answers = answer_all_pairs(network, digits.images)
+    def of(
+        cls,
+        answers: Answers,
+        labels: torch.Tensor,
+        operation: Operation,
+        calibration: Calibration,
+        negatives: dict[str, Answers] | None = None,
+    ) -> "Reliability":
+        """Count on the answers for digits with `labels` (int64 [pictures]) and for pictures of no digit."""
         reliable = reliable_pairs(answers, operation, calibration)
-        truth = digits.labels.cpu()[:, None].expand(-1, NUMBERS)
-        right = answers.digit.argmax(-1) == truth  # where the outputs agree, both are right or both wrong
-        negatives = {}
-        for kind in KINDS if count else ():
-            pictures = draw_negatives(kind, digits, count, NEGATIVES_SEED)
-            if len(pictures):
-                tried = reliable_pairs(answer_all_pairs(network, pictures), operation, calibration)
-                negatives[kind] = _mean(tried)
-        return cls(_mean(reliable), _mean(right[reliable]), negatives)
+        right = right_digits(answers, labels)  # where the outputs agree, both are right or both wrong
+        tried = {
+            kind: _mean(reliable_pairs(given, operation, calibration)) for kind, given in (negatives or {}).items()
+        }
+        return cls(_mean(reliable), _mean(right[reliable]) if reliable.any() else 1.0, tried)
 
 
-def calibrate(answers: Answers, labels: torch.Tensor, operation: Operation) -> Calibration:
-    """Find both temperatures, then the limit of the confidence that leaves nearly all of these digits reliable.
+def calibrate(held_out: HeldOut, operation: Operation) -> Calibration:
+    """Find both temperatures on the digits as they are, then the limit of the confidence by risk.
+
+    The limit is the least that keeps both promises, `RISK` and `VARIED_RISK`.
 
     Args:
-        answers: Of the validation part.
-        labels: int64 [pictures].
+        held_out: Answers for digits that the network, or others of its recipe, had not learnt from.
         operation: For the second output's truth.
     """
-    digit_truth = labels.cpu()[:, None].expand(-1, NUMBERS)
-    value_truth = torch.tensor(operation.class_table())[labels.cpu()]
-    digit_temperature = find_temperature(answers.digit, digit_truth)
-    value_temperature = find_temperature(answers.value, value_truth)
+    labels = held_out.labels
+    digit_truth = labels[:, None].expand(-1, NUMBERS)
+    value_truth = torch.tensor(operation.class_table())[labels]
+    digit_temperature = find_temperature(held_out.plain.digit, digit_truth)
+    value_temperature = find_temperature(held_out.plain.value, value_truth)
     tempered = Calibration(digit_temperature, value_temperature, 0.0)
-    sure = confidences(answers, tempered).masked_fill(~outputs_agree(answers, operation), 0).flatten()
-    limit = float(sure.kthvalue(int(sure.numel() * DOUBTFUL) + 1).values)
-    # Four decimals, cut off: rounded up, the limit would leave out more.
-    return Calibration(digit_temperature, value_temperature, int(limit * 10_000) / 10_000)
+    limit = max(
+        find_limit(
+            confidences(answers, tempered), outputs_agree(answers, operation), right_digits(answers, labels), risk
+        )
+        for answers, risk in ((held_out.plain, RISK), (held_out.varied, VARIED_RISK))
+    )
+    return Calibration(digit_temperature, value_temperature, limit)
+
+
+def find_limit(confidence: torch.Tensor, agree: torch.Tensor, right: torch.Tensor, risk: float) -> float:
+    """The least limit at which at most a share `risk` of the answers that reach it are wrong.
+
+    Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks", 2017, without their bound: there are
+    hundreds of thousands of answers.
+
+    Args:
+        confidence: float, of each answer.
+        agree: bool, whether its outputs agree; it is not reliable where they do not.
+        right: bool, whether it is right.
+        risk: 0..1.
+
+    Returns:
+        0..1, four decimals, rounded up: rounded down, it could let a wrong answer in. 1 where no limit is enough.
+    """
+    order = confidence[agree].sort(descending=True)
+    wrong = (~right[agree])[order.indices].double().cumsum(0)
+    kept = (wrong <= risk * torch.arange(1, len(wrong) + 1)).nonzero()
+    if not len(kept):
+        return 1.0
+    return min(1.0, ceil(float(order.values[kept[-1]]) * 10_000) / 10_000)
+
+
+def right_digits(answers: Answers, labels: torch.Tensor) -> torch.Tensor:
+    """Whether the digit is right: bool [pictures, numbers]."""
+    return answers.digit.argmax(-1) == labels.cpu()[:, None]
 
 
 def find_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
@@ -115,4 +147,4 @@ def reliable_pairs(answers: Answers, operation: Operation, calibration: Calibrat
 
 
 def _mean(flags: torch.Tensor) -> float:
-    return float(flags.double().mean()) if flags.numel() else float("nan")
+    return float(flags.double().mean())

@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: CUDA if there is one."
 )
 @click.option("--limit", type=click.IntRange(2), help="Train on this many pictures only, for a quick look.")
+@click.option(
+    "--folds",
+    type=click.Path(path_type=Path),
+    help="What python -m mnistsum_train.folds left: then all pictures are learnt from, without a validation part.",
+)
 @click.option("--resume", is_flag=True, help="Go on after the last epoch that --out has finished.")
 @click.version_option(__version__)
 def command(
@@ -53,6 +58,7 @@ def command(
     seed: int,
     device: str,
     limit: int | None,
+    folds: Path | None,
     resume: bool,
 ) -> None:
     """Train the two-input network on MNIST.
@@ -67,6 +73,8 @@ def command(
 
     if lr is not None and not isfinite(lr):  # which click's ranges let through
         raise CallError(f"--lr {lr}: expected a number above 0")
+    if folds is not None and limit is not None:
+        raise CallError("--folds learns from all pictures: leave out --limit")
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": lr}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     recipe = replace(PRESETS[preset].recipe, operation=operation, seed=seed, **changed)
@@ -78,6 +86,7 @@ def command(
         out,
         choose_device(device),
         limit=limit,
+        folds=folds,
         resume=resume,
         on_start=progress.start,
         on_step=progress.step,
@@ -123,11 +132,13 @@ class Progress:
     def epoch(self, history: "list[EpochMetrics]") -> None:
         """A line that stays, on a terminal above the bar."""
         last = history[-1]
-        line = (
-            f"epoch {last.epoch}/{self._running.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, "
-            f"validation digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
-            f"both {last.validation_both:.2%}, {last.seconds:.1f} s"
-        )
+        line = f"epoch {last.epoch}/{self._running.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, "
+        if last.validation_both is not None:
+            line += (
+                f"validation digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
+                f"both {last.validation_both:.2%}, "
+            )
+        line += f"{last.seconds:.1f} s"
         if self._bar is not None:
             self._bar.clear()
         click.echo(line, err=True)

@@ -75,22 +75,22 @@ def load_mnist(train: bool, root: Path | None = None) -> Part:
     return Part(data.data.unsqueeze(1), data.targets)
 
 
+def shuffled(part: Part) -> Part:
+    """The pictures in a fixed random order, so that the first n are a fair sample."""
+    order = torch.randperm(len(part), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    return Part(part.images[order], part.labels[order])
+
+
 def split_validation(part: Part) -> tuple[Part, Part]:
     """Split off the validation part: fixed, stratified, one picture in twelve.
 
     Returns:
-        (training, validation); of the 60,000 official pictures 55,000 and 5,000. Training is in a fixed random
-        order, so that its first n pictures are a fair sample.
+        (training, validation); of the 60,000 official pictures 55,000 and 5,000, both in the order of `shuffled`.
     """
-    order = torch.randperm(len(part), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    by_label = order[part.labels[order].argsort(stable=True)]
+    part = shuffled(part)
     held_out = torch.zeros(len(part), dtype=torch.bool)
-    held_out[by_label[::VALIDATION_STRIDE]] = True
-    training, validation = order[~held_out[order]], order[held_out[order]]
-    return (
-        Part(part.images[training], part.labels[training]),
-        Part(part.images[validation], part.labels[validation]),
-    )
+    held_out[part.labels.argsort(stable=True)[::VALIDATION_STRIDE]] = True
+    return Part(part.images[~held_out], part.labels[~held_out]), Part(part.images[held_out], part.labels[held_out])
 
 
 def draw_numbers(count: int, per_image: int, generator: torch.Generator) -> torch.Tensor:

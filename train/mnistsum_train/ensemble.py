@@ -7,11 +7,14 @@ from typing import cast
 import torch
 
 from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.data import Part
+from mnistsum_train.folds import read_held_out
+from mnistsum_train.held_out import HeldOut
 from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report
 from mnistsum_train.results import CHECKPOINT_FILE, make_folder, read_metrics, write_metrics
-from mnistsum_train.run import OnStart, Setup, finish, read_pictures, run_training
+from mnistsum_train.run import OnStart, Setup, Trained, finish, read_all_pictures, read_pictures, run_training
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep
 
 
@@ -22,6 +25,7 @@ def run_members(
     device: torch.device,
     *,
     limit: int | None = None,
+    folds: Path | None = None,
     resume: bool = False,
     on_start: OnStart = lambda *_: None,
     on_step: OnStep = lambda *_: None,
@@ -35,6 +39,8 @@ def run_members(
         out: Made if it is not there, and filled as `run_training` says.
         device: See `Setup`, also for what is not explained here.
         limit: Use this many training pictures only.
+        folds: A folder of `folds.run_folds` with this recipe: then all pictures are learnt from, and what the folds'
+            networks answered for the pictures that they had not seen takes the validation part's place.
         resume: See `Setup`.
         on_start: See `Setup`.
         on_step: See `Setup`.
@@ -42,11 +48,17 @@ def run_members(
 
     Raises:
         WorkError: Data not to be had, or `out` not writable.
-        CallError: What `out` holds is of another recipe.
+        CallError: What `out` or `folds` holds is of another recipe.
+        ModelError: What `folds` holds is damaged.
     """
+    unseen: Part | HeldOut
+    if folds is None:
+        training, unseen, test = read_pictures(limit)
+    else:
+        unseen = read_held_out(folds, recipe)
+        training, test = read_all_pictures()
     make_folder(out)
-    training, validation, test = read_pictures(limit)
-    setup = Setup(training, validation, test, device, resume, on_start, on_step, on_epoch)
+    setup = Setup(training, unseen, test, device, resume, on_start, on_step, on_epoch)
     return run_training(recipe, out, setup) if members == 1 else run_ensemble(recipe, members, out, setup)
 
 
@@ -60,7 +72,7 @@ def run_ensemble(recipe: Recipe, members: int, out: Path, setup: Setup) -> Repor
         networks.append(read_member(folder))
         history += read_metrics(folder)
     write_metrics(history, out)
-    return finish(Ensemble(networks).eval(), recipe, out, setup, history, [])
+    return finish(Trained(Ensemble(networks).eval(), history, []), recipe, out, setup)
 
 
 def member_recipes(recipe: Recipe, members: int) -> list[Recipe]:

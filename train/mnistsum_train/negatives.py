@@ -6,9 +6,11 @@ can judge the result. Everything that has ink on a sheet goes through the runtim
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -22,8 +24,10 @@ Picture = NDArray[np.uint8]
 
 SIDE = 160
 """Side of the sheet on which a thing is drawn, in pixels."""
-LETTERS = "ACEFGHJKLMNPQRTUVWXYadefhjkmnprtuvwxy&?#@%$=+"
-"""Those that nobody reads as a digit: no O, I, l, S, Z, B, b, g, q, D, c, i, o, s, z."""
+LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy&?#@%$=+"
+"""Those that nobody reads as a digit: no O, I, l, S, Z, B, b, g, q, D, i, o, s, z."""
+FONTS = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSansMono", "STIXGeneralItalic", "cmr10", "cmti10")
+"""Fonts that come with matplotlib: upright, slanted, with and without serifs, one that is nearly written."""
 MIRRORED = (3, 4, 6, 7, 9)
 """A mirrored 2 is a 5 to some, and the reverse; 0, 1 and 8 stay what they are."""
 TURNED = (2, 3, 4, 5, 6, 7, 9)
@@ -40,12 +44,14 @@ class Pen:
         self.generator = np.random.default_rng(seed)
 
     def letter(self) -> Picture:
-        """A printed letter or sign, thin to bold, slightly turned."""
+        """A letter or sign, thin to bold, slightly turned, bent as a hand bends it."""
         g = self.generator
         sheet, draw = _sheet()
-        font = ImageFont.load_default(int(g.integers(60, 110)))
+        font = _font(str(g.choice(FONTS)), int(g.integers(60, 110)))
         draw.text((80, 80), str(g.choice(list(LETTERS))), 255, font, anchor="mm", stroke_width=int(g.integers(0, 4)))
-        return _prepared(sheet.rotate(float(g.uniform(-12, 12)), Image.Resampling.BICUBIC))
+        turned = sheet.rotate(float(g.uniform(-12, 12)), Image.Resampling.BICUBIC)
+        corners = np.array([0, 0, 0, SIDE, SIDE, SIDE, SIDE, 0]) + g.uniform(-25, 25, 8)
+        return _prepared(turned.transform(turned.size, Image.Transform.QUAD, tuple(corners), Image.Resampling.BICUBIC))
 
     def word(self) -> Picture:
         """Two to five letters beside each other."""
@@ -145,6 +151,37 @@ class Pen:
                     draw.line((left, 20 + bar * 22, right, 20 + bar * 22), 255, width // 2 + 1)
         return _prepared(sheet.rotate(float(g.uniform(-20, 20)), Image.Resampling.BICUBIC))
 
+    def blocks(self) -> Picture:
+        """Some squares of a coarse grid, filled: letters and figures of old screens, codes, plans."""
+        g = self.generator
+        side = int(g.integers(3, 8))
+        filled = g.random((side, side)) < g.uniform(0.3, 0.7)
+        if g.random() < 0.4:
+            filled |= filled[:, ::-1]
+        sheet = Image.fromarray((filled * 255).astype(np.uint8)).resize((120, 120), Image.Resampling.NEAREST)
+        return _prepared(Image.fromarray(np.pad(np.asarray(sheet), 20)))
+
+    def diagram(self) -> Picture:
+        """Boxes joined by lines, bars on an axis, or a curve over axes."""
+        g = self.generator
+        sheet, draw = _sheet()
+        width = int(g.integers(3, 9))
+        match g.integers(3):
+            case 0:
+                boxes = [(x, y) for x in (20, 95) for y in (20, 95) if g.random() < 0.75] or [(20, 20), (95, 95)]
+                for x, y in boxes:
+                    draw.rectangle((x, y, x + 45, y + int(g.integers(20, 46))), 0, 255, width)
+                draw.line([(x + 22, y + 22) for x, y in boxes], 255, width)
+            case 1:
+                draw.line((20, 20, 20, 140, 140, 140), 255, width)
+                for x in range(30, 135, int(g.integers(18, 35))):
+                    draw.rectangle((x, int(g.integers(25, 125)), x + 12, 140), 255)
+            case _:
+                draw.line((20, 20, 20, 140, 140, 140), 255, width)
+                places = np.linspace(20, 140, int(g.integers(3, 8)))
+                draw.line([(float(x), float(g.uniform(20, 130))) for x in places], 255, width, joint="curve")
+        return _prepared(sheet)
+
     def texture(self) -> Picture:
         """Noise, clouds, stripes or squares from edge to edge."""
         g = self.generator
@@ -198,6 +235,8 @@ KINDS: dict[str, Callable[[Pen], Picture]] = {
     "digits turned": Pen.turned,
     "silhouettes": Pen.silhouette,
     "outlines": Pen.outline,
+    "block graphics": Pen.blocks,
+    "diagrams": Pen.diagram,
     "textures": Pen.texture,
     "empty sheets": Pen.empty_sheet,
 }
@@ -231,6 +270,11 @@ def draw_all_negatives(digits: Part, count: int, seed: int) -> torch.Tensor:
 def _sheet() -> tuple[Image.Image, ImageDraw.ImageDraw]:
     sheet = Image.new("L", (SIDE, SIDE))
     return sheet, ImageDraw.Draw(sheet)
+
+
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font that comes with matplotlib."""
+    return ImageFont.truetype(Path(get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", size)
 
 
 def _prepared(sheet: Image.Image) -> Picture:

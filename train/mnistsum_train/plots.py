@@ -23,12 +23,15 @@ MISTAKES_COLUMNS = 10
 
 
 def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
-    """PNG: both losses (left) and both error rates (right) over the epochs, training and validation."""
+    """PNG: both losses (left) and both error rates (right) over the epochs, of training and of any validation."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     loss, error = figure.subplots(1, 2)
+    sources = [("training", "", ":"), ("validation", "validation_", "-")]
+    if any(metrics.validation_both is None for metrics in history):
+        sources = sources[:1]  # all pictures were learnt from
     epochs = range(1, len(history) + 1)  # several networks', one after the other
     for head, name, colour in (("digit", "digit", "tab:blue"), ("value", operation.name, "tab:orange")):
-        for source, prefix, style in (("training", "", ":"), ("validation", "validation_", "-")):
+        for source, prefix, style in sources:
             losses = [getattr(metrics, f"{prefix}{head}_loss") for metrics in history]
             accuracy = f"{prefix}{head}" + ("" if prefix else "_accuracy")
             errors = [100 * (1 - getattr(metrics, accuracy)) for metrics in history]

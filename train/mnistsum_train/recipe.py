@@ -37,7 +37,7 @@ class Recipe:
 
     operation: str = "sum"
     """Name of the second output's operation."""
-    epochs: int = 24
+    epochs: int = 20
     """Passes over the training part."""
     batch_size: int = 128
     """Pictures a step; 256 needs more epochs for the same accuracy."""

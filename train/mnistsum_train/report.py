@@ -3,6 +3,7 @@
 import os
 import platform
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import torch
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.reliability import Calibration
-from mnistsum_train.calibration import Reliability
+from mnistsum_train.calibration import Reliability, with_temperature
 from mnistsum_train.device import has_fast_bfloat16
-from mnistsum_train.evaluation import Evaluation
+from mnistsum_train.evaluation import Answers, Evaluation, evaluate
+from mnistsum_train.held_out import HeldOut
 from mnistsum_train.network import Ensemble, Network
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.training import EpochMetrics
@@ -34,16 +36,20 @@ class Report:
     machine: dict[str, Any]
     """Processor, cores, device and precision: the figures belong to them."""
     versions: dict[str, str]
-    validation: EpochMetrics
+    last_epoch: EpochMetrics
     """Metrics of the last epoch; where there are several members, of the last member's."""
+    held_out: Evaluation
+    """Pictures that were not learnt from x all ten numbers: the validation part, or what the folds kept apart."""
     test: Evaluation
     """All test images x all ten numbers, read once, after training; its calibration errors are of the raw logits."""
     calibration: Calibration
-    """Found on the validation part; what the model file carries."""
+    """Found on the held-out answers; what the model file carries."""
     calibration_error: dict[str, float]
     """Expected calibration errors of both outputs on the test set, with the temperatures applied."""
-    reliability_validation: Reliability
-    """Measured on the validation part, where the limit was found, and on negatives that were not trained with."""
+    reliability_held_out: Reliability
+    """Measured on the held-out answers, where the limit was found, and on negatives that were not trained with."""
+    reliability_varied: Reliability
+    """Measured on the same digits, varied as other people write."""
     reliability_test: Reliability
     """Measured on the test set."""
 
@@ -59,17 +65,18 @@ def make_report(
     training_images: int,
     history: list[EpochMetrics],
     teacher_history: list[EpochMetrics],
-    test: Evaluation,
-    *,
-    calibrated: Evaluation,
+    held_out: HeldOut,
     calibration: Calibration,
-    reliability_validation: Reliability,
-    reliability_test: Reliability,
+    answers: Answers,
+    labels: torch.Tensor,
 ) -> Report:
     """Gather everything that the report says.
 
-    `teacher_history` are the teacher's epochs, `calibrated` is `test` with the temperatures applied.
+    `answers` and `labels` are the test set's; `teacher_history` are the teacher's epochs.
     """
+    operation = network.operation
+    calibrated = evaluate(with_temperature(answers, calibration), labels, operation)
+    reliability = partial(Reliability.of, operation=operation, calibration=calibration)
     return Report(
         recipe=recipe,
         members=len(network.members) if isinstance(network, Ensemble) else 1,
@@ -78,12 +85,14 @@ def make_report(
         training_seconds=round(sum(metrics.seconds for metrics in teacher_history + history), 1),
         machine=describe_machine(device),
         versions=tool_versions("torch", "torchvision"),
-        validation=history[-1],
-        test=test,
+        last_epoch=history[-1],
+        held_out=evaluate(held_out.plain, held_out.labels, operation),
+        test=evaluate(answers, labels, operation),
         calibration=calibration,
         calibration_error={"digit": calibrated.digit_calibration_error, "value": calibrated.value_calibration_error},
-        reliability_validation=reliability_validation,
-        reliability_test=reliability_test,
+        reliability_held_out=reliability(held_out.plain, held_out.labels, negatives=held_out.negatives),
+        reliability_varied=reliability(held_out.varied, held_out.labels),
+        reliability_test=reliability(answers, labels),
     )
 
 
@@ -109,12 +118,13 @@ def tool_versions(*packages: str) -> dict[str, str]:
 def format_report(report: Report) -> str:
     """The test set's evaluation, calibration and reliability as lines for a terminal."""
     calibration, error = report.calibration, report.calibration_error
-    negatives = report.reliability_validation.negatives.values()
+    negatives = report.reliability_held_out.negatives.values()
     lines = [
         format_table(report.test, report.recipe.operation),
-        f"  calibrated on the validation part: temperatures {calibration.digit_temperature:.2f} and "
+        f"  calibrated on held-out answers: temperatures {calibration.digit_temperature:.2f} and "
         f"{calibration.value_temperature:.2f}, calibration errors {error['digit']:.2%} and {error['value']:.2%}",
-        f"  called reliable: {report.reliability_test.digits:.2%} of the test pairs, "
+        f"  called reliable from {calibration.least_confidence:.2%}: {report.reliability_test.digits:.2%} of the test "
+        f"pairs, of which {1 - report.reliability_test.right:.3%} are wrong, and "
         f"{sum(negatives) / max(1, len(negatives)):.2%} of drawn pictures of no digit",
     ]
     return "\n".join(lines)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from mnistsum_train.calibration import Reliability, calibrate, with_temperature
-from mnistsum_train.data import Part, load_mnist, split_validation
-from mnistsum_train.evaluation import answer_all_pairs, evaluate
+from mnistsum_train.calibration import calibrate
+from mnistsum_train.data import Part, load_mnist, shuffled, split_validation
+from mnistsum_train.evaluation import answer_all_pairs
 from mnistsum_train.gate import fit_gate
+from mnistsum_train.held_out import HeldOut
 from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.network import Network, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
@@ -31,8 +32,9 @@ class Setup:
 
     training: Part
     """Pictures to learn from."""
-    validation: Part
-    """Pictures to measure on after each epoch, and to calibrate on at the end."""
+    unseen: Part | HeldOut
+    """Pictures kept from the training, to measure on after each epoch and to calibrate on; or, where it learns from all
+    pictures, what the networks of its recipe's folds answered."""
     test: Part
     """The test set; only `finish` looks at it."""
     device: torch.device
@@ -46,6 +48,22 @@ class Setup:
     on_epoch: OnEpoch
     """See `train`."""
 
+    @property
+    def validation(self) -> Part | None:
+        """Pictures to measure on after each epoch, if any were kept."""
+        return self.unseen if isinstance(self.unseen, Part) else None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its gate, and how it came about."""
+
+    network: Network
+    history: list[EpochMetrics]
+    """Its epochs; of several networks, one after the other's."""
+    teacher_history: list[EpochMetrics]
+    """Its teacher's epochs, if it has one."""
+
 
 def read_pictures(limit: int | None) -> tuple[Part, Part, Part]:
     """Read MNIST: the training part (the first `limit` pictures of it, if given), the validation part, the test set.
@@ -57,8 +75,17 @@ def read_pictures(limit: int | None) -> tuple[Part, Part, Part]:
     return training.first(limit), validation, load_mnist(train=False)
 
 
+def read_all_pictures() -> tuple[Part, Part]:
+    """Read MNIST: all training pictures, in the fixed random order of `split_validation`'s parts, and the test set.
+
+    Raises:
+        WorkError: The data is not to be had.
+    """
+    return shuffled(load_mnist(train=True)), load_mnist(train=False)
+
+
 def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
-    """Train, fit the gate, calibrate on the validation part, evaluate once on the test set, and fill the output folder.
+    """Train one network, calibrate it, evaluate once on the test set, and fill the output folder.
 
     Args:
         recipe: Decides the weights.
@@ -69,6 +96,11 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
         WorkError: `out` is not writable.
         CallError: What `out` holds is of another recipe.
     """
+    return finish(train_network(recipe, out, setup), recipe, out, setup)
+
+
+def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
+    """Train one network, after its teacher where it has one, and fit its gate; see `run_training`."""
     make_folder(out)
     teacher, teacher_history = train_teacher(recipe, out, setup)
 
@@ -91,7 +123,7 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
     write_metrics(history, out)
     negatives = draw_all_negatives(setup.training, negatives_per_kind(len(setup.training)), seed=0)
     fit_gate(network, setup.training, negatives, recipe.seed)
-    return finish(network, recipe, out, setup, history, teacher_history)
+    return Trained(network, history, teacher_history)
 
 
 def train_teacher(recipe: Recipe, out: Path, setup: Setup) -> tuple[TwoInputNetwork | None, list[EpochMetrics]]:
@@ -112,43 +144,34 @@ def train_teacher(recipe: Recipe, out: Path, setup: Setup) -> tuple[TwoInputNetw
     )
 
 
-def finish(
-    network: Network,
-    recipe: Recipe,
-    out: Path,
-    setup: Setup,
-    history: list[EpochMetrics],
-    teacher_history: list[EpochMetrics],
-) -> Report:
-    """Calibrate on the validation part, evaluate once on the test set, and write checkpoint, pictures and report.
+def finish(trained: Trained, recipe: Recipe, out: Path, setup: Setup) -> Report:
+    """Calibrate on held-out answers, evaluate once on the test set, and write checkpoint, pictures and report.
 
     Args:
-        network: With its gate.
+        trained: The network, with its gate.
         recipe: It was trained so.
         out: The output folder, which exists.
         setup: The pictures, and how it was trained with them.
-        history: Its epochs.
-        teacher_history: Its teacher's.
     """
-    validation, test, operation = setup.validation, setup.test, network.operation
-    calibration = calibrate(answer_all_pairs(network, validation.images), validation.labels, operation)
+    network, test = trained.network, setup.test
+    held_out = setup.unseen
+    if isinstance(held_out, Part):
+        held_out = HeldOut.of(network, held_out, negatives_per_kind(len(setup.training)) // 3)
+    calibration = calibrate(held_out, network.operation)
     answers = answer_all_pairs(network, test.images)
     report = make_report(
         recipe,
         network,
         setup.device,
         len(setup.training),
-        history,
-        teacher_history,
-        evaluate(answers, test.labels, operation),
-        calibrated=evaluate(with_temperature(answers, calibration), test.labels, operation),
-        calibration=calibration,
-        reliability_validation=Reliability.of(
-            network, validation, calibration, negatives_per_kind(len(setup.training)) // 3
-        ),
-        reliability_test=Reliability.of(network, test, calibration),
+        trained.history,
+        trained.teacher_history,
+        held_out,
+        calibration,
+        answers,
+        test.labels,
     )
-    write_results(out, network, report, history, answers, test)
+    write_results(out, network, report, trained.history, answers, test)
     return report
 
 

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.errors import CallError, WorkError
 from mnistsum_runtime.operations import OPERATIONS
-from mnistsum_train.augmentation import add_upstrokes, augment, strength_at
+from mnistsum_train.augmentation import augment, strength_at
 from mnistsum_train.checkpoint import read_safetensors, write_safetensors
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
+from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 
@@ -28,7 +29,11 @@ SOFTNESS = 2.0
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """One line of `metrics.jsonl`. Training figures are those seen under augmentation while the weights moved."""
+    """One line of `metrics.jsonl`.
+
+    Training figures are those seen under augmentation while the weights moved; those of validation are None where all
+    pictures are learnt from.
+    """
 
     epoch: int
     """From 1."""
@@ -36,12 +41,12 @@ class EpochMetrics:
     value_loss: float
     digit_accuracy: float
     value_accuracy: float
-    validation_digit_loss: float
-    validation_value_loss: float
-    validation_digit: float
-    validation_value: float
-    validation_both: float
-    validation_agree: float
+    validation_digit_loss: float | None
+    validation_value_loss: float | None
+    validation_digit: float | None
+    validation_value: float | None
+    validation_both: float | None
+    validation_agree: float | None
     seconds: float
     """Wall-clock time of the epoch, its validation included."""
 
@@ -78,7 +83,7 @@ class Trainer:
 def train(
     recipe: Recipe,
     training: Part,
-    validation: Part,
+    validation: Part | None,
     device: torch.device,
     state_file: Path,
     *,
@@ -92,7 +97,7 @@ def train(
     Args:
         recipe: Decides the weights, together with the pictures, the machine and torch's version.
         training: Pictures to learn from.
-        validation: Pictures to measure on after each epoch.
+        validation: Pictures to measure on after each epoch, if there are any.
         device: Where to compute.
         state_file: Written after every epoch, whole or not at all.
         resume: Go on from `state_file` if it is there.
@@ -113,7 +118,7 @@ def train(
     identity = {"recipe": recipe.to_dict(), "pictures": len(training), "device": device.type}
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
-    training, validation = training.to(device), validation.to(device)
+    training, validation = training.to(device), validation and validation.to(device)
     for epoch in range(len(trainer.history) + 1, recipe.epochs + 1):
         start = time.perf_counter()
         seen = run_epoch(trainer, recipe, training, epoch, on_step)
@@ -153,7 +158,7 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
         for group in trainer.optimizer.param_groups:
             group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
         labels = training.labels[batch]
-        pictures = add_upstrokes(training.images[batch].float() / 255, labels, generator)
+        pictures = add_strokes(training.images[batch].float() / 255, labels, generator)
         if recipe.augmentation:
             pictures = augment(pictures, generator, recipe.augmentation * strength_at(step / steps))
         metrics = train_step(trainer, recipe, pictures, labels, generator)
@@ -257,26 +262,39 @@ def update_average(trainer: Trainer, decay: float) -> None:
 
 
 def validate(
-    trainer: Trainer, validation: Part, epoch: int, seen: StepMetrics, training_seconds: float
+    trainer: Trainer, validation: Part | None, epoch: int, seen: StepMetrics, training_seconds: float
 ) -> EpochMetrics:
-    """Measure the averaged network on the validation part x all ten numbers."""
+    """Measure the averaged network on the validation part x all ten numbers, if there is one."""
     start = time.perf_counter()
-    operation = trainer.network.operation
-    answers = answer_all_pairs(trainer.average, validation.images)
-    result: Evaluation = evaluate(answers, validation.labels, operation)
-    labels = validation.labels.cpu()
-    value_truth = torch.tensor(operation.class_table())[labels]
+    measured = measure(trainer.average, validation) if validation is not None else {}
     return EpochMetrics(
         epoch=epoch,
         **asdict(seen),
-        validation_digit_loss=F.cross_entropy(answers.digit.flatten(0, 1), labels.repeat_interleave(NUMBERS)).item(),
-        validation_value_loss=F.cross_entropy(answers.value.flatten(0, 1), value_truth.flatten()).item(),
-        validation_digit=result.digit,
-        validation_value=result.value,
-        validation_both=result.both,
-        validation_agree=result.agree,
+        validation_digit_loss=measured.get("digit_loss"),
+        validation_value_loss=measured.get("value_loss"),
+        validation_digit=measured.get("digit"),
+        validation_value=measured.get("value"),
+        validation_both=measured.get("both"),
+        validation_agree=measured.get("agree"),
         seconds=training_seconds + time.perf_counter() - start,
     )
+
+
+def measure(network: TwoInputNetwork, part: Part) -> dict[str, float]:
+    """Both losses, and the figures of an evaluation, on pictures x all ten numbers."""
+    operation = network.operation
+    answers = answer_all_pairs(network, part.images)
+    result: Evaluation = evaluate(answers, part.labels, operation)
+    labels = part.labels.cpu()
+    value_truth = torch.tensor(operation.class_table())[labels]
+    return {
+        "digit_loss": F.cross_entropy(answers.digit.flatten(0, 1), labels.repeat_interleave(NUMBERS)).item(),
+        "value_loss": F.cross_entropy(answers.value.flatten(0, 1), value_truth.flatten()).item(),
+        "digit": result.digit,
+        "value": result.value,
+        "both": result.both,
+        "agree": result.agree,
+    }
 
 
 def save_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:

@@ -25,26 +25,28 @@ from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.results import make_folder
 
-SEEDS = {BASE.name: 5, NANO.name: 2, LARGE.name: 2}
-"""How many seeds each size is trained from; the seeds count from 0. The default gets as many as tell a spread; two of
-another size show whether one was luck."""
+SEEDS = {BASE.name: 3, NANO.name: 1, LARGE.name: 1}
+"""How many seeds each size is trained from; the seeds count from 0. The default gets as many as show a spread."""
+FOLDS = {BASE.name: "folds-base", NANO.name: "folds-nano", LARGE.name: "folds-base"}
+"""Where each size's held-out answers are, among the trainings; those of `large` are its members'."""
 FIGURES = ("digit", "value", "both", "agree")
 """The figures of an evaluation that get a mean and a spread."""
 
 
-def train_or_read(recipe: Recipe, members: int, folder: Path) -> dict[str, Any]:
+def train_or_read(recipe: Recipe, members: int, folder: Path, folds: Path) -> dict[str, Any]:
     """The report of a training in `folder`, which is run, or gone on with, unless its finished report is there.
 
     Args:
         recipe: How it is trained.
         members: How many networks so.
         folder: For it alone.
+        folds: Its recipe's held-out answers; see `ensemble.run_members`.
     """
     report = folder / "report.json"
     finished = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
     if finished is None or (finished["recipe"], finished.get("members")) != (recipe.to_dict(), members):
         click.echo(f"training {folder}", err=True)
-        run_members(recipe, members, folder, torch.device("cpu"), resume=finished is None)
+        run_members(recipe, members, folder, torch.device("cpu"), folds=folds, resume=finished is None)
         finished = json.loads(report.read_text(encoding="utf-8"))
     result: dict[str, Any] = finished
     return result
@@ -104,7 +106,7 @@ def command(runs: Path, out: Path, presets: tuple[str, ...]) -> None:
     for name, places in folders.items():
         preset = PRESETS[name]
         reports = [
-            train_or_read(replace(preset.recipe, seed=seed), preset.members, folder)
+            train_or_read(replace(preset.recipe, seed=seed), preset.members, folder, runs / FOLDS[name])
             for seed, folder in enumerate(places)
         ]
         record[name] = summarise(reports)
