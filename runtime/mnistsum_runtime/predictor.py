@@ -6,6 +6,7 @@ import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from numbers import Real
 from typing import TYPE_CHECKING, Literal, overload
 
 from mnistsum_runtime import contract
@@ -40,6 +41,7 @@ class Predictor:
         *,
         operation: str | None = None,
         optimise: bool = True,
+        min_confidence: float | None = None,
     ) -> None:
         """Open a model.
 
@@ -48,14 +50,21 @@ class Predictor:
             threads: How many threads one inference may use, 1 or more.
             operation: `sum` or `product`: which shipped model, by default `sum`; a file must be of it.
             optimise: False opens sooner and with less memory, and answers more slowly: for a single picture.
+            min_confidence: 0..1, what both confidences of a reliable answer must reach, in place of the model's own
+                limit. A higher one calls fewer answers reliable, and of those fewer are wrong. No confidence changes,
+                nor does any other doubt; of a model without calibration no answer becomes reliable.
 
         Raises:
-            CallError: `threads` is not a whole number from 1, or there is no such operation.
+            CallError: `threads` is not a whole number from 1, there is no such operation, or `min_confidence` is not a
+                number from 0 to 1.
             ModelError: The file is missing, damaged, not such a model, or of another operation.
         """
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise CallError(f"threads must be a whole number from 1, found {threads!r}")
+        limit = None if min_confidence is None else check_confidence(min_confidence)
         self.model: Model = open_named_model(model, operation, threads, optimise=optimise)
+        if limit is not None:
+            self.model = self.model._replace(calibration=self.model.calibration.with_limit(limit))
 
     @classmethod
     def of(cls, model: Model) -> Predictor:
@@ -187,3 +196,14 @@ def check_number(number: int) -> int:
     if not 0 <= value < contract.NUMBERS:
         raise CallError(f"the number must be a whole number from 0 to 9, found {number!r}")
     return value
+
+
+def check_confidence(confidence: float) -> float:
+    """The limit of a reliable answer as a plain float.
+
+    Raises:
+        CallError: It is not a number from 0 to 1 (True, NaN and "0.9" are not).
+    """
+    if isinstance(confidence, bool) or not isinstance(confidence, Real) or not 0 <= confidence <= 1:
+        raise CallError(f"the least confidence must be a number from 0 to 1, found {confidence!r}")
+    return float(confidence)

@@ -41,6 +41,13 @@ class Calibration(NamedTuple):
         """What a model file says of its calibration, with the keys of `contract.CALIBRATION_METADATA`."""
         return {key: str(value) for key, value in zip(CALIBRATION_METADATA, self, strict=True)}
 
+    def with_limit(self, least_confidence: float) -> Calibration:
+        """The same temperatures with another limit.
+
+        `UNCALIBRATED` stays as it is: no limit tells right from wrong while nobody knows what a confidence is worth.
+        """
+        return self if self == UNCALIBRATED else self._replace(least_confidence=least_confidence)
+
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Calibration:
         """Read the calibration from a file's metadata; `UNCALIBRATED` where it has none.

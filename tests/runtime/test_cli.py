@@ -21,6 +21,7 @@ from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.options import exit_code_of
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.measure.processes import start_alternating
+from mnistsum_runtime.reliability import Calibration
 from tiny_model import drawn_digit, make_tiny_model
 
 Run = Callable[..., tuple[int, list[str], list[str]]]
@@ -124,6 +125,27 @@ def test_a_number_that_is_not_0_to_9_ends_with_2_and_says_what_was_found(run: Ru
 def test_a_wrong_call_is_one_line_and_ends_with_2(run: Run, arguments: list[str]) -> None:
     code, out, err = run(*arguments)
     assert (code, out, len(err)) == (2, [], 1)
+
+
+def test_another_limit_makes_an_answer_doubtful_and_leaves_its_confidences(run: Run, seven: Path) -> None:
+    usual, strict = (json.loads(run(seven, 4, "--json", *limit)[1][0]) for limit in ([], ["--min-confidence", 1]))
+    assert (usual.pop("reliable"), usual.pop("reason")) == (True, None)
+    assert (strict.pop("reliable"), strict.pop("reason")) == (False, "could be 7 or 3")
+    assert strict == usual
+
+
+def test_a_lower_limit_makes_an_answer_reliable(run: Run, seven: Path, tmp_path: Path) -> None:
+    model = tmp_path / "strict.onnx"
+    model.write_bytes(make_tiny_model(calibration=Calibration(1.0, 1.0, 0.99999)).SerializeToString())
+    found = [run(seven, 4, *limit, model=model)[1][0] for limit in ([], ["--min-confidence", "0.9"])]
+    assert found[0] == found[1] + " (unsure: could be 7 or 3)"
+
+
+@pytest.mark.parametrize("limit", ["1.5", "-0.5", "nan", "inf", "x"])
+def test_a_limit_that_is_no_share_is_one_line_and_ends_with_2(run: Run, seven: Path, limit: str) -> None:
+    code, out, err = run(seven, 4, "--min-confidence", limit)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert limit in err[0]
 
 
 def test_a_wrong_number_is_told_before_the_model_is_opened(run: Run, seven: Path) -> None:

@@ -84,6 +84,13 @@ def test_the_table_for_people_ends_with_the_mistakes(evaluate: Evaluate, tmp_pat
     assert "8 + 4 = 12" in lines[3]
 
 
+def test_another_limit_changes_what_is_called_reliable_alone(evaluate: Evaluate, tmp_path: Path) -> None:
+    save(tmp_path / "three-3.png", 3)
+    usual, strict = (json.loads(evaluate(tmp_path, "--json", *limit)[1]) for limit in ([], ["--min-confidence", 1]))
+    assert (usual["both_right"], usual["reliable"]) == (1, 1)
+    assert (strict["both_right"], strict["reliable"]) == (1, 0)
+
+
 def test_without_a_number_the_pictures_take_0_to_9_in_turn(evaluate: Evaluate, tmp_path: Path) -> None:
     for index in range(12):
         save(tmp_path / "5" / f"{index:02}.png", 3)
@@ -109,7 +116,7 @@ def test_files_without_a_label_are_named_on_standard_error(evaluate: Evaluate, t
     assert (code, err) == (0, ["mnistsum-evaluate: 1 without a label left out: seven.png"])
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "unlabelled", "a file", "number"])
+@pytest.mark.parametrize("case", ["missing", "empty", "unlabelled", "a file", "number", "limit", "no limit"])
 def test_a_wrong_call_is_one_line_and_ends_with_2(evaluate: Evaluate, tmp_path: Path, case: str) -> None:
     save(tmp_path / "unlabelled" / "seven.png", 7)
     (tmp_path / "empty").mkdir()
@@ -119,6 +126,8 @@ def test_a_wrong_call_is_one_line_and_ends_with_2(evaluate: Evaluate, tmp_path: 
         "unlabelled": [tmp_path / "unlabelled"],
         "a file": [tmp_path / "unlabelled" / "seven.png"],
         "number": [tmp_path, "--number", "10"],
+        "limit": [tmp_path, "--min-confidence", "1.5"],
+        "no limit": [tmp_path, "--min-confidence", "nan"],
     }
     code, out, err = evaluate(*arguments[case])
     assert (code, out, len(err)) == (2, "", 1)

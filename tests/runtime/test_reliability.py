@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from mnistsum_runtime import ModelError, Predictor
+from mnistsum_runtime import CallError, ModelError, Predictor
 from mnistsum_runtime.contract import (
     CALIBRATION_METADATA,
     META_DIGIT_TEMPERATURE,
@@ -90,9 +90,10 @@ def test_of_a_file_without_calibration_no_answer_is_reliable(tmp_path: Path) -> 
     assert (answer.reliable, answer.reason) == (False, "the model is not calibrated")
 
 
-def test_a_network_that_answers_no_numbers_is_not_relied_on(predictor: Predictor) -> None:
+@pytest.mark.parametrize("min_confidence", [None, 0.0])
+def test_a_network_that_answers_no_numbers_is_not_relied_on(model_file: Path, min_confidence: float | None) -> None:
     prepared = PreparedPicture(np.full((28, 28), np.nan, np.float32))
-    assert not predictor.predict_prepared(prepared, 4).reliable
+    assert not Predictor(model_file, min_confidence=min_confidence).predict_prepared(prepared, 4).reliable
 
 
 def test_a_temperature_changes_the_confidence_and_no_label(tmp_path: Path, predictor: Predictor) -> None:
@@ -129,3 +130,52 @@ def test_what_preparation_saw_can_make_a_sure_answer_doubtful(
     prepared = PreparedPicture((drawn_digit(7) / 255).astype(np.float32), untouched=False, **record)
     answer = predictor.predict_prepared(prepared, 4)
     assert (answer.digit, answer.reliable, answer.reason) == (7, reason is None, reason)
+
+
+@pytest.mark.parametrize(
+    ("in_the_file", "given", "reliable"),
+    [(0.5, None, True), (0.5, 1.0, False), (0.99999, None, False), (0.99999, 0.9, True), (0.99999, 0, True)],
+)
+def test_another_limit_decides_what_is_reliable_and_changes_no_confidence(
+    tmp_path: Path, predictor: Predictor, in_the_file: float, given: float | None, reliable: bool
+) -> None:
+    path = predictor_with(tmp_path, Calibration(1.0, 1.0, in_the_file).to_metadata()).model.path
+    usual, moved = (one.predict(drawn_digit(7), 4) for one in (predictor, Predictor(path, min_confidence=given)))
+    assert moved.reliable is reliable
+    assert np.array_equal(moved.digit_probabilities, usual.digit_probabilities)
+    assert np.array_equal(moved.value_probabilities, usual.value_probabilities)
+
+
+def test_no_limit_takes_back_what_the_preparation_saw(model_file: Path) -> None:
+    prepared = PreparedPicture((drawn_digit(7) / 255).astype(np.float32), untouched=False, cut=True)
+    answer = Predictor(model_file, min_confidence=0).predict_prepared(prepared, 4)
+    assert answer.reason == "the ink runs over the picture's edge"
+
+
+def test_no_limit_takes_back_that_the_outputs_disagree(tmp_path: Path) -> None:
+    model = make_tiny_model()
+    spread = next(tensor for tensor in model.graph.initializer if tensor.name == "spread")
+    wrong = np.roll(numpy_helper.to_array(spread), 1, axis=1)  # every sum is one more
+    spread.CopyFrom(numpy_helper.from_array(wrong, "spread"))
+    (tmp_path / "wrong.onnx").write_bytes(model.SerializeToString())
+    answer = Predictor(tmp_path / "wrong.onnx", min_confidence=0).predict(drawn_digit(7), 4)
+    assert (answer.digit, answer.value) == (7, 12)
+    assert answer.reason == "the two outputs disagree, 7 + 4 = 11"
+
+
+def test_no_limit_calibrates_a_file_without_calibration(tmp_path: Path) -> None:
+    path = predictor_with(tmp_path, {}).model.path
+    answer = Predictor(path, min_confidence=0).predict(drawn_digit(7), 4)
+    assert answer.reason == "the model is not calibrated"
+
+
+@pytest.mark.parametrize("limit", [-0.1, 1.5, float("nan"), float("inf"), True, "0.9", 10**400])
+def test_a_limit_that_is_no_share_is_a_wrong_call_before_the_model_is_opened(limit: Any) -> None:
+    with pytest.raises(CallError, match=r"the least confidence must be a number from 0 to 1, found .*") as caught:
+        Predictor("missing.onnx", min_confidence=limit)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", [1, np.float32(0.75)])
+def test_a_limit_may_be_any_number(model_file: Path, limit: Any) -> None:
+    assert Predictor(model_file, min_confidence=limit).model.calibration.least_confidence == limit

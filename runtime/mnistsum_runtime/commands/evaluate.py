@@ -10,7 +10,12 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.entry import write_error
-from mnistsum_runtime.commands.options import model_option, operation_option, run_and_exit
+from mnistsum_runtime.commands.options import (
+    min_confidence_option,
+    model_option,
+    operation_option,
+    run_and_exit,
+)
 from mnistsum_runtime.commands.run_answer import one_line
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ NAME = "mnistsum-evaluate"
 @click.argument("folder", type=click.Path(path_type=Path))
 @model_option
 @operation_option
+@min_confidence_option
 @click.option(
     "--number",
     type=click.IntRange(0, 9),
@@ -42,7 +48,13 @@ NAME = "mnistsum-evaluate"
 )
 @click.version_option(__version__)
 def command(
-    folder: Path, model: str | None, operation: str | None, number: int | None, as_json: bool, explain: Path | None
+    folder: Path,
+    model: str | None,
+    operation: str | None,
+    min_confidence: float | None,
+    number: int | None,
+    as_json: bool,
+    explain: Path | None,
 ) -> int:
     """Measure the accuracy on the labelled pictures in FOLDER and in the folders in it.
 
@@ -64,7 +76,7 @@ def command(
     pictures, unlabelled = find_labelled(folder, number)
     from mnistsum_runtime.predictor import Predictor
 
-    predictor = Predictor(model, operation=operation)
+    predictor = Predictor(model, operation=operation, min_confidence=min_confidence)
     if unlabelled:
         names = ", ".join(one_line(str(path.relative_to(folder))) for path in unlabelled[:5])
         more = ", ..." if len(unlabelled) > 5 else ""

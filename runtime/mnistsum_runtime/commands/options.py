@@ -33,6 +33,13 @@ threads_option = click.option(
     help="How many threads one inference may use.",
 )
 """`--threads`, where there is one number of them."""
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Call an answer reliable from this confidence on, 0 to 1.  [default: the limit in the model]",
+)
+"""`--min-confidence`, of every command that says what is reliable. NaN passes click's range: `Predictor` refuses it."""
 
 
 def run_command(command: click.Command) -> None:

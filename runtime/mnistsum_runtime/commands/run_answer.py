@@ -29,6 +29,7 @@ def answer(
     model: str | None = None,
     operation: str | None = None,
     threads: int = 1,
+    min_confidence: float | None = None,
     as_json: bool = False,
     explain: str | None = None,
 ) -> int:
@@ -39,11 +40,13 @@ def answer(
         model: See `Predictor`.
         operation: See `Predictor`.
         threads: See `Predictor`.
+        min_confidence: See `Predictor`.
         as_json: Print JSON objects.
         explain: Where to draw what was seen and decided; see `explain`.
 
     Raises:
-        CallError: The arguments are not one IMAGE or more and a NUMBER, or `explain` is one of the pictures.
+        CallError: The arguments are not one IMAGE or more and a NUMBER, `explain` is one of the pictures, or
+            `min_confidence` is not 0..1.
         ModelError: The model is missing or damaged.
         WorkError: `explain` cannot be written.
     """
@@ -54,7 +57,7 @@ def answer(
     if explain is not None and explain in images:
         raise CallError(f"{explain} is one of the pictures: name another file to draw into")
     single = len(images) == 1 and not os.path.isdir(images[0])
-    predictor = open_predictor(model, operation, threads, optimise=not single)
+    predictor = open_predictor(model, operation, threads, optimise=not single, min_confidence=min_confidence)
     if explain is not None:
         answers = _answer_and_draw(predictor, expand(images), number, explain)
     else:
@@ -115,12 +118,19 @@ def _read_standard_input() -> bytes | PictureError:
         return PictureError("not_readable", f"standard input cannot be read: {error}")
 
 
-def open_predictor(model: str | None, operation: str | None, threads: int, *, optimise: bool = True) -> Predictor:
+def open_predictor(
+    model: str | None,
+    operation: str | None,
+    threads: int,
+    *,
+    optimise: bool = True,
+    min_confidence: float | None = None,
+) -> Predictor:
     """Import what answers, and open the model; see `Predictor`."""
     with loading():
         from mnistsum_runtime.predictor import Predictor
 
-        return Predictor(model, threads, operation=operation, optimise=optimise)
+        return Predictor(model, threads, operation=operation, optimise=optimise, min_confidence=min_confidence)
 
 
 def _predict(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Prediction | PictureError:

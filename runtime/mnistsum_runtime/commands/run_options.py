@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.options import model_option, operation_option, threads_option
+from mnistsum_runtime.commands.options import min_confidence_option, model_option, operation_option, threads_option
 from mnistsum_runtime.commands.run_answer import NAME, answer, open_predictor, parse_number
 
 
@@ -29,6 +29,7 @@ class _RunCommand(click.Command):
 @model_option
 @operation_option
 @threads_option
+@min_confidence_option
 @click.option(
     "--explain", metavar="OUT", help="Also draw what was seen and decided into a PNG file, a panel for each picture."
 )
@@ -39,6 +40,7 @@ def command(
     model: str | None,
     operation: str | None,
     threads: int,
+    min_confidence: float | None,
     explain: str | None,
     version: bool,
 ) -> int:
@@ -58,7 +60,15 @@ def command(
     if version:
         click.echo(_version_line(model, operation, threads))
         return 0
-    return answer(arguments, model=model, operation=operation, threads=threads, as_json=as_json, explain=explain)
+    return answer(
+        arguments,
+        model=model,
+        operation=operation,
+        threads=threads,
+        min_confidence=min_confidence,
+        as_json=as_json,
+        explain=explain,
+    )
 
 
 def _version_line(model: str | None, operation: str | None, threads: int) -> str:
