@@ -13,7 +13,7 @@ from PIL import Image
 from mnistsum_runtime.operations import SUM
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers
-from mnistsum_train.plots import confusion_matrix, learning_curves, worst_mistakes
+from mnistsum_train.plots import confusion_matrix, learning_curves, risk_over_coverage, worst_mistakes
 from mnistsum_train.training import EpochMetrics
 
 BLUE, ORANGE = [31, 119, 180], [255, 127, 14]
@@ -109,3 +109,53 @@ def test_worst_mistakes_are_red_where_an_answer_is_wrong() -> None:
     wrong = worst_mistakes(Answers(digit.roll(1, -1), value), test, SUM)
     assert red(right) == 0
     assert red(wrong) > 1000
+
+
+def curve_pixels(png: bytes, colour: list[int]) -> NDArray[np.float64]:
+    """Rows and columns of the pixels of a curve, above the legend, in parts of the picture: [pixels, 2]."""
+    picture = pixels(png)
+    drawn = np.abs(picture[: picture.shape[0] * 8 // 10] - colour).sum(axis=2) < 60
+    return np.argwhere(drawn) / picture.shape[:2]
+
+
+RISING = np.linspace(1, 0.5, 1000), np.arange(1000) % 100 == 99
+"""Confidences of a thousand answers, of which one in a hundred is wrong."""
+
+
+def test_the_dot_lies_at_the_share_that_reaches_the_limit() -> None:
+    confidence, left, right = RISING[0], 0.09, 0.98  # of the axes
+    sure = np.where(confidence < 0.6, 0, confidence)
+    for limit, share in ((0.9, 0.2), (0.6, 0.8), (0, 0.8)):
+        picture = risk_over_coverage({"all right": (sure, np.zeros(1000, bool))}, limit)  # the dot alone
+        assert curve_pixels(picture, BLUE)[:, 1].mean() == pytest.approx(left + share * (right - left), abs=0.03)
+
+
+def test_a_curve_ends_where_the_rest_is_not_reliable_whatever_the_limit() -> None:
+    confidence, wrong = RISING
+    ends = [
+        curve_pixels(risk_over_coverage({"test": (np.where(np.arange(1000) < reach, confidence, 0), wrong)}, 0.9), BLUE)
+        for reach in (1000, 500)
+    ]
+    assert ends[0][:, 1].max() > 0.95
+    assert ends[1][:, 1].max() == pytest.approx(0.09 + 0.5 * 0.89, abs=0.03)
+
+
+def test_answers_of_one_confidence_come_together() -> None:
+    confidence, wrong = np.full(100, 0.9), np.arange(100) < 50
+    pictures = {risk_over_coverage({"test": (confidence, order)}, 0.5) for order in (wrong, wrong[::-1])}
+    assert len(pictures) == 1
+
+
+def test_what_errs_more_lies_higher() -> None:
+    confidence, wrong = RISING
+    picture = risk_over_coverage({"test": (confidence, wrong), "other": (confidence, np.arange(1000) % 10 == 9)}, 0.7)
+    rows = [curve_pixels(picture, colour)[:, 0].mean() for colour in (BLUE, ORANGE)]
+    assert rows[1] < rows[0] - 0.2
+
+
+def test_no_wrong_answer_at_all_has_its_dot_on_the_lower_edge() -> None:
+    confidence, wrong = RISING
+    curves = {"test": (confidence, np.zeros(1000, bool)), "other": (confidence, wrong)}
+    picture = risk_over_coverage(curves, 0.9)
+    lowest, other = (curve_pixels(picture, colour)[:, 0] for colour in (BLUE, ORANGE))
+    assert lowest.min() > other.max()

@@ -182,6 +182,51 @@ def accuracy_over_seconds(curves: dict[str, list[tuple[float, float]]], target: 
     return _png(figure)
 
 
+def risk_over_coverage(curves: dict[str, tuple[np.ndarray, np.ndarray]], limit: float) -> bytes:
+    """PNG: what share of the answers called reliable is wrong, over how many are, a curve a name.
+
+    Each point of a curve is a limit of the confidence (Geifman and El-Yaniv, "Selective Classification for Deep Neural
+    Networks", 2017). The scale of the risk is logarithmic: a curve begins with its first wrong answer, and a dot with
+    none at all lies on the lower edge.
+
+    Args:
+        curves: For each name the smaller confidence of each answer, float [n], 0 for one that is not reliable whatever
+            the limit; and whether the answer is wrong, bool [n].
+        limit: The confidence from which answers are called reliable, drawn as a dot on each curve.
+    """
+    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    axes = figure.subplots()
+    points = {name: _coverage_and_risk(confidence, wrong) for name, (confidence, wrong) in curves.items()}
+    lowest = min((risk[risk > 0].min() for _, risk in points.values() if risk.any()), default=1e-4) / 1.5
+    for index, (name, (coverage, risk)) in enumerate(points.items()):
+        confidence, wrong = curves[name]
+        reliable = (confidence > 0) & (confidence >= limit)
+        share, risk_there = reliable.mean(), wrong[reliable].mean() if reliable.any() else 0.0
+        label = f"{name}: {share:.1%} called reliable, {risk_there:.2%} of them wrong"
+        axes.plot(100 * coverage, np.where(risk > 0, 100 * risk, np.nan), color=f"C{index}", label=label)
+        axes.plot(100 * share, 100 * max(risk_there, lowest), "o", color=f"C{index}", markersize=9, clip_on=False)
+    axes.set(xlabel="answers called reliable, %", ylabel="wrong among them, %", yscale="log", xlim=(0, 100))
+    axes.set_ylim(bottom=100 * lowest)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[-1] in "25" else "")
+    axes.grid(which="both", alpha=0.3)
+    figure.legend(title="The dot: the limit in the model file", loc="outside lower center")
+    return _png(figure)
+
+
+def _coverage_and_risk(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the answers that reach a limit, and share of those that is wrong, for each limit from high to low.
+
+    Answers of one confidence come together, since no limit parts them; those of confidence 0 never come.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    last_of_its_confidence = np.append(np.diff(ordered) != 0, True) & (ordered > 0)
+    count = np.arange(1, len(order) + 1)
+    coverage, risk = count / len(order), np.cumsum(wrong[order]) / count
+    return coverage[last_of_its_confidence], risk[last_of_its_confidence]
+
+
 def report_pictures(
     history: list[EpochMetrics], answers: Answers, test: Part, operation: Operation
 ) -> dict[str, bytes]:
