@@ -5,8 +5,8 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality tables pi wheelhouse compat faults \
-	zoo dist bench clean
+.PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi wheelhouse compat \
+	faults zoo dist bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,12 @@ FASHION ?=
 reality: .venv/.installed  ## Photos of digits, empty sheets and what is no digit: artifacts/sum/*.json
 	$(DEV)/python tests/photo_set.py artifacts/sum/photos.json
 	$(DEV)/python tests/not_a_digit.py artifacts/sum/not_a_digit.json $(FASHION)
+
+# The folder with the sets: README.md, "Digits of other people", says what is looked for in it.
+WRITERS ?= ../shared/data
+writers: .venv/.installed  ## Every shipped model on digits that are not MNIST's, from WRITERS=folder
+	$(DEV)/python artifacts/measure_writers.py "$(WRITERS)"
+	$(MAKE) tables
 
 tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
 	$(DEV)/python artifacts/make_tables.py

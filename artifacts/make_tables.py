@@ -158,6 +158,25 @@ def sizes_table() -> str:
     )
 
 
+def writers_table() -> str:
+    """Every shipped model on digits that are not MNIST's, as `measure_writers.py` wrote them."""
+    measured = _load("writers.json")
+    rows = [["digits", "model", "both right", "called reliable", "wrong of those"]]
+    for digits in measured["sets"]:
+        name, pictures = f"{digits['name']}, {digits['pictures']:,}", digits["pictures"]
+        for model, found in digits["models"].items():
+            shares = [_percent(found[key] / pictures) for key in ("both_right", "reliable")]
+            wrong, reliable = found["reliable_and_wrong"], found["reliable"]
+            share = f" ({_percent(wrong / reliable)})" if reliable else ""
+            rows.append([name, model, *shares, f"{wrong:,} of {reliable:,}{share}"])
+            name = ""
+    hashes = "; ".join(f"{name} {digest[:12]}" for name, digest in measured["model_sha256"].items())
+    return _table(rows) + (
+        f"\nThe number {measured['number']} with every picture. A picture without an answer counts as wrong. "
+        f"SHA-256 of the models: {hashes}. `artifacts/writers.json` also has the errors by digit.\n"
+    )
+
+
 def _epochs(entry: dict[str, Any]) -> str:
     members = f"{entry['members']} x " if entry["members"] > 1 else ""
     return f"{members}{entry['epochs']} epochs"
@@ -279,6 +298,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "bench": bench_table,
     "compat": compat_table,
     "sizes": sizes_table,
+    "writers": writers_table,
     "seeds": seeds_table,
     "race": race_table,
     "faults": faults_table,
