@@ -14,8 +14,8 @@ class PictureError(MnistsumError):
         """Keep the machine-readable kind beside the sentence.
 
         Args:
-            kind: `not_found`, `not_readable`, `empty`, `not_a_picture`, `truncated`, `too_large`, `bad_array` or
-                `no_digit`.
+            kind: `not_found`, `not_readable`, `empty`, `not_a_picture`, `unsupported` (of a known format that this
+                installation does not decode), `truncated`, `too_large`, `bad_array` or `no_digit`.
             message: One line for people.
         """
         super().__init__(message)

@@ -1,7 +1,9 @@
 """From a path, bytes, a Pillow image or an array to a grey picture over its own ground.
 
 A file's Pillow plugin is chosen by its first bytes and imported alone: `PIL.Image.open` would import five of them,
-and offer the file to each.
+and offer the file to each. What scanners and paint programs write is known here, all else in `more_formats`.
+
+Threads decode side by side: nothing here is shared but a filter of warnings that each thread switches for itself.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from contextlib import contextmanager
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ import numpy as np
 from mnistsum_runtime.errors import CallError, PictureError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -35,27 +39,72 @@ DRAFT_SIDE = 1000
 """A JPEG is decoded at a half, a quarter or an eighth of its size while its longer side stays at least this long."""
 
 _FORMATS = (
-    (b"\x89PNG\r\n\x1a\n", "PngImagePlugin", "PngImageFile"),
-    (b"\xff\xd8\xff", "JpegImagePlugin", "JpegImageFile"),
-    (b"GIF8", "GifImagePlugin", "GifImageFile"),
-    (b"II*\0", "TiffImagePlugin", "TiffImageFile"),
-    (b"MM\0*", "TiffImagePlugin", "TiffImageFile"),
-    (b"RIFF", "WebPImagePlugin", "WebPImageFile"),
-    (b"BM", "BmpImagePlugin", "BmpImageFile"),
-    *((b"P%d" % kind, "PpmImagePlugin", "PpmImageFile") for kind in range(1, 7)),
+    (b"\x89PNG\r\n\x1a\n", "PIL.PngImagePlugin", "PngImageFile"),
+    (b"\xff\xd8\xff", "PIL.JpegImagePlugin", "JpegImageFile"),
+    (b"GIF8", "PIL.GifImagePlugin", "GifImageFile"),
+    (b"II*\0", "PIL.TiffImagePlugin", "TiffImageFile"),
+    (b"MM\0*", "PIL.TiffImagePlugin", "TiffImageFile"),
+    (b"RIFF", "PIL.WebPImagePlugin", "WebPImageFile"),
+    (b"BM", "PIL.BmpImagePlugin", "BmpImageFile"),
+    *((b"P%d" % kind, "PIL.PpmImagePlugin", "PpmImageFile") for kind in range(1, 7)),
 )
-"""First bytes of a file, module in Pillow, class in the module."""
+"""First bytes of a file, module of the plugin, class in the module."""
 
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp", ".bmp", ".pbm", ".pgm", ".ppm", ".pnm")
+SUFFIXES = (
+    frozenset((".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".gif", ".tif", ".tiff", ".webp", ".bmp"))
+    | frozenset((".dib", ".pbm", ".pgm", ".ppm", ".pnm", ".heic", ".heics", ".heif", ".heifs", ".hif", ".avif"))
+    | frozenset((".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".ico"))
 )
 """Endings by which pictures are found in a folder."""
 
 _EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _EXIF_ORIENTATION = 0x0112
 
-_pillow_lock = threading.Lock()
-"""Held while Python's warnings are off, since `warnings.catch_warnings` belongs to the whole process."""
+_UNUSED_ALPHA = ("BMP", "DIB", "ICO", "TGA")
+"""Pillow's formats whose fourth byte many programs leave at 0 everywhere: viewers show such a picture opaque."""
+
+
+class _Thread(threading.local):
+    decodes = False
+
+
+_thread = _Thread()
+_filter_lock = threading.Lock()
+"""Held while the filter is put in its place, which is seldom, and never while a picture is decoded."""
+
+
+class _DecodesHere(type):
+    def __subclasscheck__(cls, category: type) -> bool:
+        return _thread.decodes
+
+
+class _WhileDecoding(Warning, metaclass=_DecodesHere):
+    """Every warning counts as one of these in a thread while it decodes, and none anywhere else."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let no warning out, nor become an error, of what this thread does; all others keep theirs.
+
+    `warnings.catch_warnings` belongs to the whole process, so that threads would have to wait for each other, and a
+    filter by module would also hush, for the rest of the program, what its own use of Pillow has to say (it may have
+    made an error of `DecompressionBombWarning`).
+    """
+    if not _filter_is_first():
+        with _filter_lock:
+            if not _filter_is_first():  # `simplefilter` takes it out for a moment
+                warnings.simplefilter("ignore", _WhileDecoding)
+    before, _thread.decodes = _thread.decodes, True
+    try:
+        yield
+    finally:
+        _thread.decodes = before
+
+
+def _filter_is_first() -> bool:
+    """Whether no other filter comes before: those who set filters since, or put back older ones, did not know ours."""
+    filters = warnings.filters
+    return bool(filters) and filters[0][2] is _WhileDecoding
 
 
 def read_picture(source: Source, name: str = "the picture") -> Grey:
@@ -63,7 +112,7 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
 
     Args:
         source: A file's path, its bytes, a Pillow image, or an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] of
-            uint8, uint16, bool, or float within 0..1.
+            uint8, uint16, bool, or float within 0..1. An open image is for one thread at a time.
         name: What messages call a picture that has no path.
 
     Raises:
@@ -114,30 +163,42 @@ def _decode(content: bytes, name: str) -> Grey:
         raise PictureError("empty", f"{name}: the file is empty")
     if len(content) > MAX_BYTES:
         raise _too_many_bytes(name)
+    with _quiet():
+        image = _open(content, name)
+        _check_pixels(*image.size, name)
+        if image.format == "JPEG":
+            # At a reduced size where that is enough: the decoder then does less.
+            share = min(1.0, DRAFT_SIDE / max(image.size))
+            image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
+        return _grey_from_image(image, name)
+
+
+def _open(content: bytes, name: str) -> ImageFile.ImageFile:
+    """Read a file's header with the one plugin for it."""
     known = next((form for form in _FORMATS if content.startswith(form[0])), None)
-    if known is None:
-        raise _not_a_picture(name)
-    magic, module, kind = known
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plugin: type[ImageFile.ImageFile] = getattr(import_module(f"PIL.{module}"), kind)
-        try:
-            image = plugin(BytesIO(content))
-        except Exception as error:  # Pillow's plugins raise whatever a damaged header leads them to
-            # Two or four letters can also begin a text: only longer signatures say what a file meant to be.
-            if len(magic) == 2 or magic == b"RIFF":
-                raise _not_a_picture(name) from error
-            raise _truncated(name, error) from error
-    _check_pixels(*image.size, name)
-    if module == "JpegImagePlugin":
-        # At a reduced size where that is enough: the decoder then does less.
-        share = min(1.0, DRAFT_SIDE / max(image.size))
-        image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
-    return _grey_from_image(image, name)
+    if known is not None:
+        signature, module, kind = known
+    else:
+        from mnistsum_runtime.preparation.more_formats import recognise
+
+        found = recognise(content, name)
+        if found is None:
+            raise _not_a_picture(name)
+        signature, module, kind, content, size = found
+        _check_pixels(*size, name)
+    plugin: type[ImageFile.ImageFile] = getattr(import_module(module), kind)
+    try:
+        return plugin(BytesIO(content))
+    except Exception as error:  # Pillow's plugins raise whatever a damaged header leads them to
+        # Two or four letters can also begin a text: only longer signatures say what a file meant to be.
+        if len(signature) <= 2 or signature == b"RIFF":
+            raise _not_a_picture(name) from error
+        raise _truncated(name, error) from error
 
 
 def _not_a_picture(name: str) -> PictureError:
-    return PictureError("not_a_picture", f"{name}: not a picture (PNG, JPEG, GIF, TIFF, WebP, BMP or PNM)")
+    known = "PNG, JPEG, GIF, TIFF, WebP, BMP, PNM, HEIC, AVIF, JPEG 2000, TGA or ICO"
+    return PictureError("not_a_picture", f"{name}: not a picture ({known})")
 
 
 def _truncated(name: str, error: Exception) -> PictureError:
@@ -149,21 +210,38 @@ def _grey_from_image(image: Image.Image, name: str) -> Grey:
     _check_pixels(*image.size, name)
     if 0 in image.size:
         raise PictureError("empty", f"{name}: the picture has no pixels")
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         try:
-            image.load()
-            grey = _flatten(image)
+            grey = _flatten(_load(image))
             orientation = _exif_orientation(image)
         except Exception as error:  # what Pillow raises on damaged data is open-ended: struct.error, IndexError ...
             raise _truncated(name, error) from error
     return upright(grey, orientation)
 
 
+def _load(image: Image.Image) -> Image.Image:
+    """Decode, of an animation the first frame, and show what viewers show."""
+    tiles = getattr(image, "tile", None) if image.format == "GIF" and image.tell() == 0 else None
+    frame = tiles[0][1] if tiles else None
+    image.load()
+    if frame is None or frame == (0, 0, *image.size) or image.has_transparency_data:
+        return image
+    # A frame that is smaller than the GIF: around it a viewer shows the ground, Pillow the palette's first colour.
+    from PIL import Image
+
+    alpha = Image.new("L", image.size)
+    alpha.paste(255, frame)
+    shown = image.convert("RGB")
+    shown.putalpha(alpha)
+    return shown
+
+
 def _exif_orientation(image: Image.Image) -> int:
     """EXIF's orientation 1..8; 1, upright, where nothing usable is said (Pillow turns a TIFF by itself)."""
     if not any(key in image.info for key in _EXIF_KEYS):
         return 1  # spares the import of Pillow's TIFF plugin, which reads EXIF
+    if image.format == "HEIF":
+        return 1  # its own instructions for turning count, which its decoder has followed; EXIF only repeats them
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # a damaged note about the picture is no reason not to look at the picture
@@ -193,7 +271,10 @@ def _flatten(image: Image.Image) -> Grey:
     if image.has_transparency_data:
         # "La" is the one mode that Pillow converts to nothing but "LA".
         straight = image.convert("LA") if image.mode == "La" else image.convert("RGBA").convert("LA")
-        return np.asarray(over_own_ground(*straight.split()))
+        grey, alpha = straight.split()
+        if image.format not in _UNUSED_ALPHA or alpha.getextrema()[1]:
+            return np.asarray(over_own_ground(grey, alpha))
+        image = image.convert("RGB")
     if image.mode in ("1", "L"):
         return np.asarray(image if image.mode == "L" else image.convert("L"))
     from mnistsum_runtime.preparation.colour import grey_of_contrast
