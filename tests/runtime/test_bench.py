@@ -35,6 +35,7 @@ def test_every_kind_of_figure_is_measured(model_file: Path, tmp_path: Path) -> N
         "one picture, warm",
         "throughput of the network",
         "3 grey PNG files, 200x200",
+        "threads that answer from the grey PNG files",
         "3 grey PNG files, 200x200, without grain",
     }
     assert len({(figure.group, figure.name) for figure in figures}) == len(figures)

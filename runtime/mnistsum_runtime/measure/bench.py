@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ PICTURE_SIDE = 200
 """Height and width of the pictures that are made to be read, in pixels."""
 _CHUNK = 64
 """Pictures that are decoded, then answered, in turn: one batch of the network."""
+_READERS = 4
+"""Threads that read and answer side by side, as those of a server do."""
 _LEARNED_AFTER = 20
 """Calls that are made before the clock counts: caches, page faults, the processor's frequency."""
 
@@ -106,6 +109,7 @@ def measure(model: str, threads: tuple[int, ...], folder: Path, effort: Effort) 
     yield from measure_warm(predictor, workload, effort)
     yield from measure_throughput(workload, threads, effort)
     yield from measure_files(predictor, files, "")
+    yield from measure_threads(predictor, files)
     # Of which Pillow decodes almost three times as many: the share that is left for an answer is smaller.
     yield from measure_files(predictor, make_pictures(drawings, effort.pictures, grain=0), ", without grain")
 
@@ -226,6 +230,34 @@ def measure_files(predictor: Predictor, files: list[Path], kind: str) -> Iterato
     yield Figure(group, "decoded", len(files) / decoding, "/s")
     yield Figure(group, "decoded, prepared and answered", len(files) / answering, "/s")
     yield Figure(group, "answered / decoded", 100 * decoding / answering, "%")
+
+
+def measure_threads(predictor: Predictor, files: list[Path]) -> Iterator[Figure]:
+    """Pictures a second from files through `predict`: by one thread, and by several that share the predictor.
+
+    Args:
+        predictor: Answers.
+        files: Pictures of `make_pictures`.
+    """
+
+    def answer(paths: list[Path]) -> None:
+        for path in paths:
+            predictor.predict(path, 4)
+
+    alone = together = 0.0
+    with ThreadPoolExecutor(_READERS) as pool:
+        for start in range(0, len(files), _READERS * _CHUNK):
+            chunk = files[start : start + _READERS * _CHUNK]
+            before = time.perf_counter()
+            answer(chunk)
+            between = time.perf_counter()
+            list(pool.map(answer, [chunk[reader::_READERS] for reader in range(_READERS)]))
+            alone += between - before
+            together += time.perf_counter() - between
+    group = "threads that answer from the grey PNG files"
+    yield Figure(group, "1 thread", len(files) / alone, "/s")
+    yield Figure(group, f"{_READERS} threads", len(files) / together, "/s")
+    yield Figure(group, f"{_READERS} threads / 1 thread", alone / together, "x")
 
 
 def make_pictures(folder: Path, count: int, grain: int) -> list[Path]:
