@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mnistsum_runtime.explain.panels import MOST_PANELS
-from mnistsum_train.calibration import RISK
+from mnistsum_train.calibration import RISK, VARIED_RISK
 
 ROOT = Path(__file__).parents[1]
 WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
@@ -41,7 +41,8 @@ def prose_figures() -> list[tuple[str, str]]:
     )
     assert base["reliability_held_out"]["right"] >= 1 - RISK
     return [
-        (r"at most (\S+ %) of the reliable answers wrong", f"{100 * RISK:g} %"),
+        (r"leaves at most (\S+ %) of the reliable answers wrong", f"{100 * RISK:g} %"),
+        (r"and at most (\S+ %)\s+where the pictures are varied", f"{100 * VARIED_RISK:g} %"),
         (r"\[What base gets wrong over (\w+) seeds\]", WORDS[len(seeds["base"]["seeds"])]),
         (r"`large`, for the highest accuracy, is (\w+) networks", WORDS[large["members"]]),
         (

@@ -66,22 +66,22 @@ def test_the_limit_is_the_least_that_keeps_the_risk() -> None:
     generator = torch.Generator().manual_seed(0)
     confidence = torch.rand(20_000, generator=generator, dtype=torch.double)
     right = torch.rand(20_000, generator=generator) < 0.9 + 0.1 * confidence
-    limit = find_limit(confidence, torch.ones(20_000, dtype=torch.bool), right, 0.02)
+    limit = find_limit(confidence, right, 0.02)
     assert 0.3 < limit < 0.9
     assert risk_at(limit, confidence, right) <= 0.02
     assert risk_at(limit - 0.05, confidence, right) > 0.02
 
 
 def test_answers_whose_outputs_disagree_play_no_part_in_the_limit() -> None:
-    confidence = torch.linspace(0, 1, 100, dtype=torch.double)
-    right = torch.arange(100) % 2 == 0
-    assert find_limit(confidence, torch.ones(100, dtype=torch.bool), right, 0.01) == 1.0
-    assert find_limit(confidence, right, right, 0.01) == 0.0
+    confidence = torch.linspace(0.01, 1, 100, dtype=torch.double)
+    right = torch.arange(100) % 2 == 1
+    assert find_limit(confidence, right, 0.01) == 1.0
+    assert find_limit(confidence * right, right, 0.01) == pytest.approx(0.02)
 
 
 def test_where_no_limit_is_enough_nothing_but_certainty_is() -> None:
     confidence = torch.full((50,), 0.99)
-    assert find_limit(confidence, torch.ones(50, dtype=torch.bool), torch.zeros(50, dtype=torch.bool), 0.1) == 1.0
+    assert find_limit(confidence, torch.zeros(50, dtype=torch.bool), 0.1) == 1.0
 
 
 @pytest.mark.parametrize("worse", ["plain", "varied"])

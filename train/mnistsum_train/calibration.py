@@ -63,31 +63,28 @@ def calibrate(held_out: HeldOut, operation: Operation) -> Calibration:
     value_temperature = find_temperature(held_out.plain.value, value_truth)
     tempered = Calibration(digit_temperature, value_temperature, 0.0)
     limit = max(
-        find_limit(
-            confidences(answers, tempered), outputs_agree(answers, operation), right_digits(answers, labels), risk
-        )
+        find_limit(agreed_confidences(answers, operation, tempered), right_digits(answers, labels), risk)
         for answers, risk in ((held_out.plain, RISK), (held_out.varied, VARIED_RISK))
     )
     return Calibration(digit_temperature, value_temperature, limit)
 
 
-def find_limit(confidence: torch.Tensor, agree: torch.Tensor, right: torch.Tensor, risk: float) -> float:
+def find_limit(confidence: torch.Tensor, right: torch.Tensor, risk: float) -> float:
     """The least limit at which at most a share `risk` of the answers that reach it are wrong.
 
     Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks", 2017, without their bound: there are
     hundreds of thousands of answers.
 
     Args:
-        confidence: float, of each answer.
-        agree: bool, whether its outputs agree; it is not reliable where they do not.
+        confidence: float, of each answer; 0 for one that is not reliable whatever the limit.
         right: bool, whether it is right.
         risk: 0..1.
 
     Returns:
         0..1, four decimals, rounded up: rounded down, it could let a wrong answer in. 1 where no limit is enough.
     """
-    order = confidence[agree].sort(descending=True)
-    wrong = (~right[agree])[order.indices].double().cumsum(0)
+    order = confidence[confidence > 0].sort(descending=True)
+    wrong = (~right[confidence > 0])[order.indices].double().cumsum(0)
     kept = (wrong <= risk * torch.arange(1, len(wrong) + 1)).nonzero()
     if not len(kept):
         return 1.0
@@ -133,6 +130,11 @@ def confidences(answers: Answers, calibration: Calibration) -> torch.Tensor:
     """The smaller of the two calibrated confidences: float [pictures, numbers]."""
     tempered = with_temperature(answers, calibration)
     return torch.minimum(tempered.digit.softmax(-1).amax(-1), tempered.value.softmax(-1).amax(-1))
+
+
+def agreed_confidences(answers: Answers, operation: Operation, calibration: Calibration) -> torch.Tensor:
+    """The confidences, 0 where the outputs contradict each other: float [pictures, numbers]."""
+    return confidences(answers, calibration).masked_fill(~outputs_agree(answers, operation), 0)
 
 
 def outputs_agree(answers: Answers, operation: Operation) -> torch.Tensor:

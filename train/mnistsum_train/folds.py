@@ -56,7 +56,7 @@ class Comparison:
         """
         count = self.only_first + self.only_second
         tail = sum(math.comb(count, k) for k in range(min(self.only_first, self.only_second) + 1))
-        return min(1.0, 2.0 * tail / float(2**count))
+        return min(1.0, 2 * tail / (1 << count))
 
 
 def split_fold(part: Part, fold: int) -> tuple[Part, Part]:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mnistsum_train.augmentation import augment
 from mnistsum_train.data import Part
+from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.network import TwoInputNetwork
 
 PASSES = 15
@@ -43,7 +44,9 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    seen, other = (_see(network, images, generator) for images in (digits.images[:DIGITS], negatives))
+    few = digits.first(DIGITS)
+    written = add_strokes(few.images.float() / 255, few.labels, generator)
+    seen, other = (_see(network, pictures, generator) for pictures in (written, negatives.float() / 255))
     mean, spread = seen.mean(0), seen.std(0)
     # What digits hardly ever show would count a thousandfold otherwise, and quantisation would see nothing else.
     spread = spread.clamp_min(LEAST_SPREAD * float(spread.mean()))
@@ -73,7 +76,7 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
 
 
 @torch.no_grad()
-def _see(network: TwoInputNetwork, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """What the gate looks at, of augmented pictures."""
-    chunks = torch.split(images, 500)
-    return torch.cat([network.see(augment(chunk.float() / 255, generator, AUGMENTATION))[1] for chunk in chunks])
+def _see(network: TwoInputNetwork, pictures: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """What the gate looks at, of augmented pictures (float [n, 1, 28, 28])."""
+    chunks = torch.split(pictures, 500)
+    return torch.cat([network.see(augment(chunk, generator, AUGMENTATION))[1] for chunk in chunks])

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import WorkError
+from mnistsum_runtime.operations import Operation
+from mnistsum_train.calibration import agreed_confidences, right_digits
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers
+from mnistsum_train.held_out import HeldOut
 from mnistsum_train.network import Network
-from mnistsum_train.plots import report_pictures
+from mnistsum_train.plots import report_pictures, risk_over_coverage
 from mnistsum_train.report import Report
 from mnistsum_train.training import EpochMetrics
 
@@ -47,7 +50,13 @@ def read_metrics(folder: Path) -> list[EpochMetrics]:
 
 
 def write_results(
-    out: Path, network: Network, report: Report, history: list[EpochMetrics], answers: Answers, test: Part
+    out: Path,
+    network: Network,
+    report: Report,
+    history: list[EpochMetrics],
+    held_out: HeldOut,
+    answers: Answers,
+    test: Part,
 ) -> None:
     """Write the checkpoint, the report's pictures, and last the report, which says that all is there.
 
@@ -56,13 +65,29 @@ def write_results(
         network: With its gate.
         report: What is said of it.
         history: The epochs of its training.
+        held_out: What it was calibrated on.
         answers: What it answers for the test set x all ten numbers.
         test: The test set.
     """
     Checkpoint(network, checkpoint_facts(report)).save(out / CHECKPOINT_FILE)
-    for name, picture in report_pictures(history, answers, test, network.operation).items():
+    pictures = report_pictures(history, answers, test, network.operation)
+    pictures["risk_over_coverage.png"] = draw_risk(report, network.operation, held_out, answers, test)
+    for name, picture in pictures.items():
         write_atomically(out / name, picture)
     write_atomically(out / REPORT_FILE, (json.dumps(report.to_dict(), indent=2) + "\n").encode())
+
+
+def draw_risk(report: Report, operation: Operation, held_out: HeldOut, answers: Answers, test: Part) -> bytes:
+    """PNG: risk over coverage on the held-out digits, on the same varied as other people write, and on the test set."""
+    curves = {}
+    for name, given, labels in (
+        ("held-out digits", held_out.plain, held_out.labels),
+        ("the same, varied as other people write", held_out.varied, held_out.labels),
+        ("test set", answers, test.labels),
+    ):
+        confidence = agreed_confidences(given, operation, report.calibration)
+        curves[name] = (confidence.flatten().numpy(), ~right_digits(given, labels).flatten().numpy())
+    return risk_over_coverage(curves, report.calibration.least_confidence)
 
 
 def checkpoint_facts(report: Report) -> dict[str, object]:

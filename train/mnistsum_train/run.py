@@ -171,7 +171,7 @@ def finish(trained: Trained, recipe: Recipe, out: Path, setup: Setup) -> Report:
         answers,
         test.labels,
     )
-    write_results(out, network, report, trained.history, answers, test)
+    write_results(out, network, report, trained.history, held_out, answers, test)
     return report
 
 
