@@ -56,7 +56,8 @@ class Recipe:
     averaging: float = 0.998
     """Decay a step of the exponential moving average of the weights: the last epoch's 430 steps, roughly."""
     augmentation: float = 1.0
-    """Strength at the beginning, 0..1; it falls as `augmentation.strength_at` says. 0 leaves it out."""
+    """Strength at the beginning, 0..1; it falls as `augmentation.strength_at` says. 0 leaves it out, and the drawn
+    strokes (`handwriting`) too."""
     architecture: Architecture = field(default_factory=Architecture)
     """The shape of the network that is trained."""
     teacher: "Recipe | None" = None

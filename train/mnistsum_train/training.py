@@ -158,8 +158,9 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
         for group in trainer.optimizer.param_groups:
             group["lr"] = one_cycle(step / steps, recipe.learning_rate, recipe.warm_up)
         labels = training.labels[batch]
-        pictures = add_strokes(training.images[batch].float() / 255, labels, generator)
+        pictures = training.images[batch].float() / 255
         if recipe.augmentation:
+            pictures = add_strokes(pictures, labels, generator)
             pictures = augment(pictures, generator, recipe.augmentation * strength_at(step / steps))
         metrics = train_step(trainer, recipe, pictures, labels, generator)
         if not isfinite(metrics.digit_loss + metrics.value_loss):
