@@ -7,7 +7,7 @@ from mnistsum_runtime.operations import SUM
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import answer_all_pairs
 from mnistsum_train.gate import fit_gate
-from mnistsum_train.negatives import KINDS, draw_all_negatives, draw_negatives
+from mnistsum_train.negatives import HARDEST, KINDS, draw_all_negatives, draw_negatives
 from mnistsum_train.network import TwoInputNetwork
 
 COUNTS = {"outlines": (6, 4, 6), "block graphics": (12, 6, 12), "empty sheets": (60, 1, 20)}
@@ -33,8 +33,8 @@ def test_a_kind_gives_pictures_in_the_network_s_form_the_same_for_a_seed(kind: s
 
 
 def test_all_kinds_come_together(digits: Part) -> None:
-    each = [draw_negatives(kind, digits, 2, seed=0) for kind in KINDS]
-    assert [len(pictures) for pictures in each].count(2) >= len(KINDS) - 2  # see `COUNTS`
+    each = [draw_negatives(kind, digits, 4 if kind in HARDEST else 2, seed=0) for kind in KINDS]
+    assert [len(pictures) for pictures in each].count(2) >= len(KINDS) - len(HARDEST) - 3  # see `COUNTS`
     assert torch.equal(draw_all_negatives(digits, 2, seed=0), torch.cat(each))
 
 

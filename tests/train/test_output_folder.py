@@ -21,7 +21,13 @@ from small_training import EPOCHS, OPTIONS, TEST_PICTURES, call_small_training
 
 pytestmark = pytest.mark.slow
 
-PICTURES = {"learning_curves.png", "confusion_digit.png", "confusion_sum.png", "worst_mistakes.png", "risk_over_coverage.png"}
+PICTURES = {
+    "learning_curves.png",
+    "confusion_digit.png",
+    "confusion_sum.png",
+    "worst_mistakes.png",
+    "risk_over_coverage.png",
+}
 FILES = {"checkpoint.safetensors", "metrics.jsonl", "report.json", "state.safetensors"} | PICTURES
 
 

@@ -242,6 +242,10 @@ KINDS: dict[str, Callable[[Pen], Picture]] = {
 }
 
 
+HARDEST = ("scribbles", "digits overlaid")
+"""Kinds that come closest to a digit: twice as many of them are trained with."""
+
+
 def draw_negatives(kind: str, digits: Part, count: int, seed: int) -> torch.Tensor:
     """Draw pictures of one of `KINDS`.
 
@@ -263,8 +267,8 @@ def draw_negatives(kind: str, digits: Part, count: int, seed: int) -> torch.Tens
 
 
 def draw_all_negatives(digits: Part, count: int, seed: int) -> torch.Tensor:
-    """Up to `count` pictures of every kind: uint8 [n, 1, 28, 28]."""
-    return torch.cat([draw_negatives(kind, digits, count, seed) for kind in KINDS])
+    """Up to `count` pictures of every kind, twice as many of the `HARDEST`: uint8 [n, 1, 28, 28]."""
+    return torch.cat([draw_negatives(kind, digits, count * (1 + (kind in HARDEST)), seed) for kind in KINDS])
 
 
 def _sheet() -> tuple[Image.Image, ImageDraw.ImageDraw]:
