@@ -15,13 +15,13 @@ from mnistsum_runtime.operations import SUM, Operation
 from mnistsum_runtime.reliability import Calibration
 
 _SEGMENTS = {
-    "top": (slice(5, 7), slice(9, 19)),
-    "upper left": (slice(5, 14), slice(9, 11)),
-    "upper right": (slice(5, 14), slice(17, 19)),
+    "top": (slice(4, 6), slice(9, 19)),
+    "upper left": (slice(4, 14), slice(9, 11)),
+    "upper right": (slice(4, 14), slice(17, 19)),
     "middle": (slice(13, 15), slice(9, 19)),
-    "lower left": (slice(14, 23), slice(9, 11)),
-    "lower right": (slice(14, 23), slice(17, 19)),
-    "bottom": (slice(21, 23), slice(9, 19)),
+    "lower left": (slice(14, 24), slice(9, 11)),
+    "lower right": (slice(14, 24), slice(17, 19)),
+    "bottom": (slice(22, 24), slice(9, 19)),
 }
 _LEFT_OUT: tuple[set[str], ...] = (
     {"middle"},
@@ -39,14 +39,17 @@ _LEFT_OUT: tuple[set[str], ...] = (
 
 
 def drawn_digit(digit: int) -> NDArray[np.uint8]:
-    """The digit as on a seven-segment display: uint8 [28, 28], light on dark, in MNIST's 20x20 box."""
+    """The digit as on a seven-segment display: uint8 [28, 28], light on dark, in MNIST's form.
+
+    That is: 20 pixels long, the centre of its mass in the middle of the field.
+    """
     picture = np.zeros((28, 28), np.uint8)
     for name, bar in _SEGMENTS.items():
         if name not in _LEFT_OUT[digit]:
             picture[bar] = 255
-    if digit == 1:
-        picture = np.roll(picture, -4, axis=1)  # its bar in the middle, where its centre of mass belongs
-    return picture
+    rows, columns = np.nonzero(picture)
+    shift = (round(13.99 - rows.mean()), round(13.99 - columns.mean()))
+    return np.roll(picture, shift, axis=(0, 1))
 
 
 CALIBRATION = Calibration(1.0, 1.0, 0.5)

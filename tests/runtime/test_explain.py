@@ -36,7 +36,7 @@ def test_the_answers_are_printed_as_ever_and_the_sheet_is_a_png(
 ) -> None:
     out = tmp_path / "seen.png"
     assert explain(monkeypatch, model_file, out, seven, 4) == 0
-    assert capsys.readouterr() == (f"{seven}: digit 7 (99.96%), 7 + 4 = 11 (99.92%)\n", "")
+    assert capsys.readouterr() == (f"{seven}: digit 7 (100.00%), 7 + 4 = 11 (99.92%)\n", "")
     with Image.open(out) as sheet:
         assert sheet.format == "PNG"
 
@@ -96,7 +96,7 @@ def squares(shown: Image.Image) -> list[NDArray[np.int16]]:
 
 
 def test_the_ink_is_red_and_nothing_else_is(predictor: Predictor) -> None:
-    picture = np.pad(255 - np.kron(drawn_digit(3), np.ones((6, 6), np.uint8)), 20, constant_values=255)
+    picture = np.pad(255 - np.kron(drawn_digit(3), np.ones((6, 6), np.uint8)), 18, constant_values=255)
     red = [square[:, :, 0] - square[:, :, 1] > 100 for square in squares(panel(predictor, picture))]
     ink = np.asarray(Image.fromarray(picture).resize((252, 252))) < 128
     assert red[1][ink].mean() > 0.95
@@ -169,9 +169,7 @@ def test_each_decision_is_said_in_words() -> None:
         "thinned by 0.7 pixels",
     ):
         assert expected in words
-    assert describe_preparation(PreparedPicture(prepared.field)) == [
-        "28x28 on a dark ground: taken as MNIST, unchanged"
-    ]
+    assert describe_preparation(PreparedPicture(prepared.field)) == ["28x28 in MNIST's form, on black: unchanged"]
 
 
 def test_nothing_of_it_is_imported_without_the_option(seven: Path, model_file: Path) -> None:

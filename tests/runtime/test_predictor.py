@@ -106,7 +106,7 @@ def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) 
         "number": 4,
         "digit": 7,
         "sum": 11,
-        "digit_confidence": 0.9996,
+        "digit_confidence": 1.0,
         "sum_confidence": 0.9992,
         "consistent": True,
         "reliable": True,

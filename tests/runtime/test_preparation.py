@@ -9,7 +9,7 @@ from PIL import Image
 
 from mnistsum_runtime import PictureError
 from mnistsum_runtime.preparation.mnist_form import area_weights, centre_of_mass, fit_into_box, ink_box
-from mnistsum_runtime.preparation.prepare import prepare, reduce_size, stretch
+from mnistsum_runtime.preparation.prepare import prepare, prepare_picture, reduce_size, stretch
 from mnistsum_runtime.preparation.scan import otsu_threshold
 from tiny_model import drawn_digit
 
@@ -23,9 +23,8 @@ def scan(digit: int, scale: int, top: int, left: int, shape: tuple[int, int]) ->
 
 
 def smooth_digit() -> NDArray[np.uint8]:
-    """Every level from 0 to 255, dark border."""
-    image = Image.fromarray(drawn_digit(5)).resize((100, 100), Image.Resampling.BICUBIC).resize((28, 28))
-    return np.asarray(image)
+    """A digit in MNIST's form, its ground black: 20 pixels long, the centre of its ink in the middle pixel."""
+    return np.rint(prepare(scan(5, 6, 20, 31, (200, 220))) * 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +32,52 @@ def smooth_digit() -> NDArray[np.uint8]:
     [smooth_digit(), smooth_digit().astype(np.uint16) * 257, smooth_digit() / np.float32(255)],
     ids=["uint8", "uint16", "float32"],
 )
-def test_a_28x28_picture_with_a_dark_ground_passes_unchanged_bit_for_bit(given: Any) -> None:
+def test_a_28x28_picture_in_mnists_form_passes_unchanged_bit_for_bit(given: Any) -> None:
     expected = smooth_digit() / np.float32(255)
     prepared = prepare(given)
     assert prepared.dtype == np.float32
     assert prepared.tobytes() == expected.tobytes()
+
+
+def test_the_haze_that_jpeg_leaves_on_a_black_ground_passes() -> None:
+    haze = np.random.default_rng(0).integers(0, 5, (28, 28), np.uint8)
+    assert prepare_picture(np.maximum(smooth_digit(), haze)).untouched
+
+
+def test_ink_that_reaches_the_border_of_mnists_form_passes() -> None:
+    picture = np.zeros((28, 28), np.uint8)
+    picture[4:24, 14:17] = 250
+    picture[14:16, :14] = 60
+    assert prepare_picture(picture).untouched
+
+
+@pytest.mark.parametrize("level", [20, 40, 90])
+def test_chalk_on_a_board_that_is_not_black_is_prepared(level: int) -> None:
+    black = smooth_digit()
+    prepared = prepare_picture((level + black * ((255 - level) / 255)).astype(np.uint8))
+    assert not prepared.untouched
+    assert prepared.field[0, 0] == 0
+    assert np.abs(prepared.field - black / np.float32(255)).mean() < 0.02
+
+
+@pytest.mark.parametrize("shift", [(-3, 0), (2, 0), (0, 3), (0, -2)])
+def test_a_28x28_picture_whose_digit_lies_elsewhere_is_centred(shift: tuple[int, int]) -> None:
+    prepared = prepare_picture(np.roll(smooth_digit(), shift, (0, 1)))
+    assert not prepared.untouched
+    assert np.abs(prepared.field - smooth_digit() / np.float32(255)).max() < 0.02
+
+
+@pytest.mark.parametrize("side", [12, 17, 22, 27])
+def test_a_28x28_picture_whose_digit_is_longer_or_shorter_is_brought_to_size(side: int) -> None:
+    top, bottom, left, right = ink_box(smooth_digit() > 32)
+    digit = Image.fromarray(smooth_digit()[top:bottom, left:right])
+    small = digit.resize((round(digit.width * side / digit.height), side), Image.Resampling.BICUBIC)
+    field = Image.new("L", (28, 28))
+    field.paste(small, ((28 - small.width) // 2, (28 - side) // 2))
+    prepared = prepare_picture(np.asarray(field))
+    assert not prepared.untouched
+    top, bottom, _, _ = ink_box(prepared.field > 0.2)
+    assert bottom - top in (19, 20)
 
 
 def test_a_28x28_picture_with_a_light_ground_is_turned_and_centred() -> None:

@@ -110,10 +110,13 @@ def test_a_temperature_changes_the_confidence_and_no_label(tmp_path: Path, predi
 def test_doubt_is_in_the_prediction_the_json_line_and_the_sentence(tmp_path: Path) -> None:
     predictor = predictor_with(tmp_path, Calibration(1.0, 1.0, 0.99999).to_metadata())
     doubtful = predictor.predict(drawn_digit(7), 4)
-    assert (doubtful.reliable, doubtful.reason, doubtful.digit) == (False, "could be 7 or 3", 7)
+    assert (doubtful.reliable, doubtful.reason, doubtful.digit) == (False, "the second output is not sure", 7)
     line: Any = json.loads(json.dumps(doubtful.to_json("seven.png")))
-    assert (line["reliable"], line["reason"]) == (False, "could be 7 or 3")
-    assert doubtful.to_line("x.png") == "x.png: digit 7 (99.96%), 7 + 4 = 11 (99.92%) (unsure: could be 7 or 3)"
+    assert (line["reliable"], line["reason"]) == (False, "the second output is not sure")
+    assert (
+        doubtful.to_line("x.png")
+        == "x.png: digit 7 (100.00%), 7 + 4 = 11 (99.92%) (unsure: the second output is not sure)"
+    )
 
 
 @pytest.mark.parametrize(

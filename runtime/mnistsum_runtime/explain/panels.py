@@ -79,7 +79,7 @@ def predict_and_record(predictor: Predictor, source: Source | PictureError, numb
 def describe_preparation(prepared: PreparedPicture) -> list[str]:
     """Each decision of the preparation, a short line each."""
     if prepared.untouched:
-        return ["28x28 on a dark ground: taken as MNIST, unchanged"]
+        return ["28x28 in MNIST's form, on black: unchanged"]
     top, bottom, left, right = prepared.box
     ink = "dark ink on a light ground" if prepared.dark_ink else "light ink on a dark ground"
     lines = [f"{ink} (level {prepared.ground_level:.0f})"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.preparation.edge import is_cut
 from mnistsum_runtime.preparation.ground import NARROW, NARROWEST, WIDE, Grounds
 from mnistsum_runtime.preparation.ink import ACROSS, LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.preparation.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
@@ -87,7 +88,7 @@ def prepare_photo(levels: NDArray[np.uint8], reduction: int, name: str) -> Prepa
         specks_dropped=found.specks,
         strangers_dropped=found.strangers,
         parts=found.parts,
-        cut=found.contact > 0,
+        cut=found.contact > 0 and is_cut(found.mask, stroke),
         stroke_width=stroke * reduction,
         thickening=thickening,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.preparation.mnist_form import has_dark_ground, intensity
+from mnistsum_runtime.preparation.mnist_form import intensity, is_mnist_form
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from mnistsum_runtime.preparation.scan import prepare_scan
 
@@ -38,7 +38,8 @@ def prepare(grey: Grey, name: str = "the picture") -> Ink:
 def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
     """Bring a picture into MNIST's form, with the record of what was decided.
 
-    A 28x28 picture with a dark ground is taken to be in that form and passed through unchanged.
+    A 28x28 picture with a black ground, whose digit is as long as MNIST's and lies as they do, is in that form already
+    and passed through unchanged.
 
     Raises:
         PictureError: `no_digit`: there is nothing in the picture that could be ink.
@@ -47,7 +48,7 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
         if grey.min() == grey.max():
             raise PictureError("no_digit", f"{name}: one colour from edge to edge, there is no digit in it")
         field = intensity(grey)
-        if has_dark_ground(field):
+        if is_mnist_form(field):
             return PreparedPicture(field)
     levels = reduce_size(stretch(grey))
     reduction = max(1, round(max(grey.shape) / max(levels.shape)))

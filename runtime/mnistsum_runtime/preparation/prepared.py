@@ -55,7 +55,7 @@ class PreparedPicture(NamedTuple):
     parts: int = 1
     """How many connected parts the digit has."""
     cut: bool = False
-    """Whether the digit's ink runs into the picture's edge."""
+    """Whether the digit's ink runs over the picture's edge, so that a part is likely to be missing; see `edge`."""
     stroke_width: float = 0.0
     """Mean width of the digit's strokes; 0 where it was not measured."""
     thickening: float = 0.0

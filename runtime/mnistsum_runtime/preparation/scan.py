@@ -21,9 +21,13 @@ from mnistsum_runtime.preparation.morphology import change_width, stroke_width
 from mnistsum_runtime.preparation.prepared import LEAST_NOISE, PreparedPicture
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from numpy.typing import NDArray
 
     from mnistsum_runtime.preparation.mnist_form import Box
+
+    Level = TypeVar("Level", np.uint8, np.bool_)
 
 LEAST_CONTRAST = 48
 """In a clean scan ink and ground are at least this many levels apart."""
@@ -47,6 +51,12 @@ COARSE = 40
 """An outline is judged on about this many rows or columns of the shorter side, which are enough."""
 LARGEST_CONTACT = 0.3
 """A digit that touches the border does so along at most this share of its length."""
+LARGEST_FIELD = 64 * 64
+"""A square picture of at most so many pixels is a field to draw in, see `edge`: its digit may touch all sides, and its
+first corner may be ink."""
+MOST_CONTACTS = 6
+"""Strokes of one digit touch a field's border at so many places: of 1,000 of MNIST's training digits that were enlarged
+up to all sides none does at more, noise does."""
 LEVELS = np.arange(256.0)
 """The grey level that each entry of a histogram counts."""
 
@@ -62,12 +72,16 @@ def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture |
     threshold = otsu_threshold(histogram)
     if threshold is None:
         return None
-    dark_ink = bool(levels[0, 0] > threshold)
+    field = levels.size <= LARGEST_FIELD and levels.shape[0] == levels.shape[1]
+    border = around(levels) if field else levels[:1, 0]
+    dark_ink = bool(2 * np.count_nonzero(border > threshold) > border.size)
     paper, pen, spread, share = two_classes(histogram, threshold, dark_ink)
+    if field:
+        spread = spread_along(border, threshold, dark_ink)
     height = abs(pen - paper)
     if height < LEAST_CONTRAST or spread > LARGEST_SPREAD * height or share > LARGEST_SHARE:
         return None
-    found = find_one_digit(levels <= threshold if dark_ink else levels > threshold)
+    found = find_one_digit(levels <= threshold if dark_ink else levels > threshold, field)
     if found is None:
         return None
     mask, (top, bottom, left, right), parts, specks, contact = found
@@ -98,17 +112,17 @@ def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture |
         threshold=abs(threshold + dark_ink - paper) / height,
         specks_dropped=specks,
         parts=parts,
-        cut=contact > 0,
+        cut=contact > 0 and _is_cut(mask, stroke),
         stroke_width=stroke * reduction,
         thickening=thickening,
     )
 
 
-def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int, int, int] | None:
+def find_one_digit(mask: NDArray[np.bool_], field: bool = False) -> tuple[NDArray[np.bool_], Box, int, int, int] | None:
     """The digit in a mask that shows nothing else but specks; None for another mask.
 
     Where it touches the border it touches one side, along a small part of its length: what does more may be a shadow,
-    a finger or the table.
+    a finger or the table. In a small field, where none of these is, a digit may touch all sides.
 
     Returns:
         The digit's mask and box, how many parts it has, how many specks there were, and how many of its pixels lie on
@@ -117,7 +131,7 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
     rows, columns = np.logical_or.reduce(mask, axis=1), np.logical_or.reduce(mask, axis=0)
     (top, bottom), (left, right) = span(rows), span(columns)
     sides = (top == 0) + (left == 0) + (bottom == mask.shape[0]) + (right == mask.shape[1])
-    if sides > 1:
+    if sides > 1 and not field:
         return None
     parts, specks, contact = 1, 0, 0
     gap = np.count_nonzero(rows) < bottom - top or np.count_nonzero(columns) < right - left
@@ -134,11 +148,46 @@ def find_one_digit(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], Box, int
             return None
         mask = components.mask_of(chosen)
         top, bottom, left, right = ink_box(mask)
-        if contact > LARGEST_CONTACT * max(bottom - top, right - left):
+        if touches_too_much(mask, contact / max(bottom - top, right - left), field):
             return None
     if max(bottom - top, right - left) < LEAST_LENGTH:
         return None
     return mask, (top, bottom, left, right), parts, specks, contact
+
+
+def touches_too_much(mask: NDArray[np.bool_], contact: float, field: bool) -> bool:
+    """Whether what touches the border is no digit: along much of its length, in a field at too many places.
+
+    Args:
+        mask: [height, width]: what was found.
+        contact: Along which share of its length it touches the border.
+        field: Whether the picture is a small field to draw in.
+    """
+    if not field:
+        return contact > LARGEST_CONTACT
+    border = around(mask)
+    return int(np.count_nonzero(border[1:] > border[:-1])) + int(border[0] and not border[-1]) > MOST_CONTACTS
+
+
+def around(levels: NDArray[Level]) -> NDArray[Level]:
+    """The outermost pixels of a picture clockwise from the first corner, each once."""
+    return np.concatenate((levels[0], levels[1:, -1], levels[-1, -2::-1], levels[-2:0:-1, 0]))
+
+
+def spread_along(border: NDArray[np.uint8], threshold: int, dark_ink: bool) -> float:
+    """The standard deviation of the ground along a small field's border, of its 10th and 75th percentile.
+
+    All over a small field, and close to strokes that touch the border, soft edges of ink are too large a part of it.
+    """
+    ground = border[(border > threshold) == dark_ink]
+    far, near = np.percentile(ground, (90, 25) if dark_ink else (10, 75))
+    return float(abs(far - near)) / 1.96
+
+
+def _is_cut(mask: NDArray[np.bool_], stroke: float) -> bool:
+    from mnistsum_runtime.preparation.edge import is_cut
+
+    return is_cut(mask, stroke)
 
 
 def may_be_sheet(mask: NDArray[np.bool_], box: Box) -> bool:
