@@ -29,8 +29,8 @@ folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures,
 	$(DEV)/python -m mnistsum_train.folds --out runs/folds-six
 
 seeds: .venv/.installed  ## Train base from several seeds; mean, spread, the sheet of errors
-	$(call held_out,base,sum,folds-base)
-	$(call held_out,nano,sum,folds-nano)
+	$(call held_out,base,sum,folds-base,2)
+	$(call held_out,nano,sum,folds-nano,1)
 	$(DEV)/python -m mnistsum_train.studies.seeds --out runs/seeds
 	cp runs/seeds/seeds.json runs/seeds/mistakes_over_seeds.png artifacts/
 	$(MAKE) tables
@@ -44,9 +44,10 @@ export: .venv/.installed  ## The shipped checkpoint to mnistsum.onnx, proven
 	$(DEV)/mnistsum-export
 
 # What networks of a recipe answer for pictures that they have not learnt from: a model that learns from all pictures has its
-# temperatures and its limit from there. Two folds of twelve epochs, 20,000 pictures. $(1) preset, $(2) operation, $(3) folder
+# temperatures and its limit from there. Folds of twelve epochs and 10,000 pictures. $(1) preset, $(2) operation, $(3) folder,
+# $(4) how many
 define held_out
-	$(DEV)/python -m mnistsum_train.folds --preset $(1) --operation $(2) --screen --out runs/$(3)
+	$(DEV)/python -m mnistsum_train.folds --preset $(1) --operation $(2) --screen --first $(4) --out runs/$(3)
 endef
 
 # $(1) preset, $(2) operation, $(3) folder under runs/, $(4) folder under artifacts/, $(5) the model file without .onnx,
@@ -71,14 +72,14 @@ endef
 # runs/ has finished is not repeated (`make clean` before it, after a change to the code of the training). `make seeds` then
 # finds seed 0 finished.
 artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
-	$(call held_out,base,sum,folds-base)
+	$(call held_out,base,sum,folds-base,2)
 	$(call shipped_model,base,sum,base-0,sum,mnistsum_artifacts/mnistsum-sum,folds-base)
 	cp runs/folds-base/folds.json artifacts/sum/
 	$(call shipped_int8,sum,mnistsum_artifacts/mnistsum-sum)
-	$(call held_out,base,product,folds-product)
+	$(call held_out,base,product,folds-product,1)
 	$(call shipped_model,base,product,product,product,mnistsum_artifacts/mnistsum-product,folds-product)
 	$(call shipped_int8,product,mnistsum_artifacts/mnistsum-product)
-	$(call held_out,nano,sum,folds-nano)
+	$(call held_out,nano,sum,folds-nano,1)
 	$(call shipped_model,nano,sum,nano-0,sum-nano,sum-nano/mnistsum-sum-nano,folds-nano)
 	$(call shipped_model,large,sum,large-0,sum-large,sum-large/mnistsum-sum-large,folds-base)
 	$(MAKE) samples figures sizes tables

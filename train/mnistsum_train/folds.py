@@ -204,13 +204,18 @@ def read_folds(folder: Path) -> list[HeldOut]:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("runs/folds"), help="Has, or gets, a folder a fold."
 )
+@click.option(
+    "--first",
+    type=click.IntRange(1, FOLDS),
+    help=f"This many folds only.  [default: all {FOLDS}; {SCREENED} to screen]",
+)
 @click.option("--screen", is_flag=True, help=f"{SCREENED} folds and {SCREENING_EPOCHS} epochs only: a first look.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     help="Compare with this folder, of another recipe, picture by picture.",
 )
-def command(preset: str, operation: str, out: Path, screen: bool, against: Path | None) -> None:
+def command(preset: str, operation: str, out: Path, first: int | None, screen: bool, against: Path | None) -> None:
     """Judge a recipe on all 60,000 training pictures, each answered by a network that has not learnt from it.
 
     Skips what --out holds, goes on with what was interrupted, and writes folds.json.
@@ -219,7 +224,8 @@ def command(preset: str, operation: str, out: Path, screen: bool, against: Path 
     recipe = replace(PRESETS[preset].recipe, operation=operation)
     if screen:
         recipe = screened(recipe)
-    parts = run_folds(recipe, SCREENED if screen else FOLDS, out, shuffled(load_mnist(train=True)))
+    folds = first or (SCREENED if screen else FOLDS)
+    parts = run_folds(recipe, folds, out, shuffled(load_mnist(train=True)))
     record = summarise(parts, recipe)
     write_atomically(out / "folds.json", (json.dumps(record, indent=2) + "\n").encode())
     click.echo(
