@@ -207,7 +207,7 @@ def read_folds(folder: Path) -> list[HeldOut]:
 @click.option(
     "--first",
     type=click.IntRange(1, FOLDS),
-    help=f"This many folds only.  [default: all {FOLDS}; {SCREENED} to screen]",
+    help=f"So many folds only.  [default: {FOLDS}, or {SCREENED} to screen]",
 )
 @click.option("--screen", is_flag=True, help=f"{SCREENED} folds and {SCREENING_EPOCHS} epochs only: a first look.")
 @click.option(
