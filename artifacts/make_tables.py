@@ -186,13 +186,15 @@ def seeds_table() -> str:
     """Mean and spread over seeds, as `python -m mnistsum_train.studies.seeds` wrote them."""
     rows = [["", "seeds", "parameters", "digit", "sum", "both right", "heads agree", "each seed's both right"]]
     for name, size in _load("seeds.json").items():
-        figures = [
-            f"{100 * size['mean'][key]:.3f} +- {100 * size['standard_deviation'].get(key, 0):.3f} %"
-            for key in ("digit", "value", "both", "agree")
-        ]
+        figures = [_mean_and_spread(size, key) for key in ("digit", "value", "both", "agree")]
         each = ", ".join(f"{100 * seed['both']:.2f}" for seed in size["seeds"])
         rows.append([name, str(len(size["seeds"])), f"{size['parameters']:,}", *figures, each])
     return _table(rows)
+
+
+def _mean_and_spread(size: dict[str, Any], key: str) -> str:
+    spread = size["standard_deviation"].get(key)  # one seed has none
+    return f"{100 * size['mean'][key]:.3f}" + ("" if spread is None else f" +- {100 * spread:.3f}") + " %"
 
 
 def race_table() -> str:
