@@ -99,7 +99,7 @@ def reason_for_doubt(
     """
     if least_confidence == UNCALIBRATED.least_confidence:
         return disagreement or "the model is not calibrated"
-    if min(digit_probabilities.max(), value_confidence) >= least_confidence:
+    if digit_probabilities.max() >= least_confidence and value_confidence >= least_confidence:  # NaN is not
         return disagreement
     if disagreement is None and digit_probabilities.max() >= least_confidence:
         return "the second output is not sure"

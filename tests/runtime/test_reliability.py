@@ -47,6 +47,7 @@ def probabilities(*best: float) -> NDArray[np.float32]:
         (probabilities(0.55, 0.4), 0.9, None, "could be 3 or 5"),
         (probabilities(0.95), 0.4, None, "the second output is not sure"),
         (probabilities(0.55, 0.4), 0.4, "the two outputs disagree", "the two outputs disagree"),
+        (probabilities(0.95), float("nan"), None, "the second output is not sure"),
         (probabilities(0.2), 0.9, None, "looks like no digit"),
         (probabilities(0.2), 0.2, "the two outputs disagree", "looks like no digit"),
     ],
