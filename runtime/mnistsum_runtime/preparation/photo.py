@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.preparation.edge import is_cut
+from mnistsum_runtime.preparation.faint import as_strong, faint_ink
 from mnistsum_runtime.preparation.ground import NARROW, NARROWEST, WIDE, Grounds
 from mnistsum_runtime.preparation.ink import ACROSS, LEAST_CONTRAST, LEAST_NOISES, FoundInk, find_ink
 from mnistsum_runtime.preparation.mnist_form import INK_BEGINS, bring_near_mnist, fit_into_box, ink_box, place_by_mass
@@ -65,6 +67,7 @@ def prepare_photo(levels: NDArray[np.uint8], reduction: int, name: str) -> Prepa
     reason = why_no_digit(found)
     if found is None or reason:
         raise PictureError("no_digit", f"{name}: {reason}, there is no digit in it")
+    found = add_faint(found)
     mask = np.zeros(levels.shape, np.bool_)
     height, width = found.mask.shape
     mask[sheet.top : sheet.top + height, sheet.left : sheet.left + width] = found.mask
@@ -184,6 +187,24 @@ def is_light(found: FoundInk) -> bool:
     top, bottom, left, right = found.box
     ink = found.mask[top:bottom, left:right].astype(np.float32)
     return bool(stroke_width(ink) > WIDEST_FAINT * min(found.mask.shape))
+
+
+def add_faint(found: FoundInk) -> FoundInk:
+    """What was found, with the faint parts of its strokes as strong as the others.
+
+    Not where lines were taken out, which leave faint pieces, nor where what was found stands in something fainter.
+    """
+    if found.lines or found.free <= ACROSS:
+        return found
+    top, bottom, left, right = found.box
+    stroke = stroke_width(found.mask[top:bottom, left:right].astype(np.float32))
+    contrast = (found.contrast / np.float32(found.level)).clip(0, 1)
+    faint = faint_ink(contrast, found.mask, stroke, LEAST_NOISES * found.noise / found.level)
+    if faint is None:
+        return found
+    mask = found.mask | faint
+    strong = as_strong(contrast, faint) * np.float32(found.level)
+    return replace(found, mask=mask, box=ink_box(mask), contrast=strong)
 
 
 def cut_out(found: FoundInk) -> Ink:

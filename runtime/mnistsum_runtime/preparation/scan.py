@@ -57,6 +57,9 @@ first corner may be ink."""
 MOST_CONTACTS = 6
 """Strokes of one digit touch a field's border at so many places: of 1,000 of MNIST's training digits that were enlarged
 up to all sides none does at more, noise does."""
+FAINTEST, LEAST_FAINT = 0.15, 0.13
+"""Faint ink is looked for where what has between the first share and half of the ink's contrast, less what has as much
+more than half, is more than the second share of the ink: in one of 100 scans of MNIST's training digits."""
 LEVELS = np.arange(256.0)
 """The grey level that each entry of a histogram counts."""
 
@@ -87,6 +90,11 @@ def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture |
     mask, (top, bottom, left, right), parts, specks, contact = found
     if may_be_sheet(mask, (top, bottom, left, right)):
         return None
+    if may_be_faint(histogram, paper, pen, share):
+        with_faint = add_faint(levels, mask, paper, pen)
+        if with_faint is not None:
+            levels, mask = with_faint
+            top, bottom, left, right = ink_box(mask)
     ink = levels[top:bottom, left:right].astype(np.float32)
     ink -= paper
     ink *= np.float32(1 / (pen - paper))
@@ -116,6 +124,32 @@ def prepare_scan(levels: NDArray[np.uint8], reduction: int) -> PreparedPicture |
         stroke_width=stroke * reduction,
         thickening=thickening,
     )
+
+
+def may_be_faint(histogram: NDArray[np.integer], paper: int, pen: int, share: float) -> bool:
+    """Whether there is more ink below half of the contrast than the soft edges of the strong ink have.
+
+    As many of their pixels are below half as are above it, at the same distance.
+    """
+    far = 0.5 - FAINTEST
+    below, low, high, above = (paper + round(part * (pen - paper)) for part in (0.5 - far, 0.5, 0.5, 0.5 + far))
+    counts = np.add.accumulate(histogram)
+    faint, soft = abs(int(counts[low] - counts[below])), abs(int(counts[above] - counts[high]))
+    return faint - soft > LEAST_FAINT * share * int(counts[-1])
+
+
+def add_faint(
+    levels: NDArray[np.uint8], mask: NDArray[np.bool_], paper: int, pen: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    """The levels and the digit's mask with its faint parts as strong as the others; None where it has no such parts."""
+    from mnistsum_runtime.preparation.faint import as_strong, faint_ink
+
+    contrast = ((levels.astype(np.float32) - paper) / np.float32(pen - paper)).clip(0, 1)
+    strong = mask & (contrast > 0.5)  # a threshold that parts faint ink from paper takes it for the digit's already
+    faint = faint_ink(contrast, strong, stroke_width(strong.astype(np.float32)))
+    if faint is None:
+        return None
+    return (paper + as_strong(contrast, faint) * (pen - paper)).round().astype(np.uint8), mask | faint
 
 
 def find_one_digit(mask: NDArray[np.bool_], field: bool = False) -> tuple[NDArray[np.bool_], Box, int, int, int] | None:
