@@ -131,11 +131,13 @@ def may_be_faint(histogram: NDArray[np.integer], paper: int, pen: int, share: fl
 
     As many of their pixels are below half as are above it, at the same distance.
     """
-    far = 0.5 - FAINTEST
-    below, low, high, above = (paper + round(part * (pen - paper)) for part in (0.5 - far, 0.5, 0.5, 0.5 + far))
-    counts = np.add.accumulate(histogram)
-    faint, soft = abs(int(counts[low] - counts[below])), abs(int(counts[above] - counts[high]))
-    return faint - soft > LEAST_FAINT * share * int(counts[-1])
+    half, near = (paper + pen) // 2, paper + int(FAINTEST * (pen - paper))
+    far = paper + pen - near
+    faint, soft = (half, near), (far, half)
+    if pen > paper:
+        faint, soft = (near, half), (half, far)
+    more = int(np.add.reduce(histogram[slice(*faint)])) - int(np.add.reduce(histogram[slice(*soft)]))
+    return more > 0 and more > LEAST_FAINT * share * int(np.add.reduce(histogram))
 
 
 def add_faint(
