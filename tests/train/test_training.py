@@ -171,7 +171,7 @@ def test_each_epoch_sees_every_picture_once_in_an_order_of_its_own(few: Part, mo
         return StepMetrics(0, 0, 0, 0)
 
     monkeypatch.setattr(mnistsum_train.training, "train_step", record)
-    monkeypatch.setattr(mnistsum_train.training, "add_upstrokes", lambda images, *_: images)
+    monkeypatch.setattr(mnistsum_train.training, "add_strokes", lambda images, *_: images)
     monkeypatch.setattr(mnistsum_train.training, "augment", lambda images, *_: (images * 255).round().long())
     indices = Part(torch.arange(64), few.labels)
     for epoch in (1, 2):
