@@ -20,7 +20,7 @@ is shorter and touches the edge was moved over it: of MNIST's training digits th
 them are lost, none is longer than 0.65, and of 18 drawings that touch the edge none is shorter than 0.71."""
 LEAST_CROPPED = 0.95
 """Of any other picture a digit fills this share, where the picture was cropped to it: then there is as little room on
-the side across, and nothing is missing. Of a digit with a margin, one side of which was cut off, 98 in 100 fill
+the side across, and nothing is missing. Of a digit with a margin, one side of which was cut off, 99 in 100 fill
 less."""
 LEAST_CONTACT = 0.5
 """A stroke that runs over the edge touches it along this share of its width or more; what touches it less has come to
