@@ -86,7 +86,7 @@ def test_a_leaning_stem_is_set_upright_by_its_share() -> None:
 
 def test_foot_is_a_level_bar_at_the_bottom() -> None:
     ink = stem()[:, 0].expand(50, -1, -1)
-    added = ((foot(ink, ink, radius(50), draws(50, 3)) - ink) > 0.5).nonzero()
+    added = ((foot(ink, radius(50), draws(50, 3)) - ink) > 0.5).nonzero()
     assert added[:, 1].min() >= 20
     assert added[:, 2].min() < 12
     assert added[:, 2].max() > 17

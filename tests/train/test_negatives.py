@@ -10,7 +10,7 @@ from mnistsum_train.gate import fit_gate
 from mnistsum_train.negatives import HARDEST, KINDS, draw_all_negatives, draw_negatives
 from mnistsum_train.network import TwoInputNetwork
 
-COUNTS = {"outlines": (6, 4, 6), "block graphics": (12, 6, 12), "empty sheets": (60, 1, 20)}
+COUNTS = {"outlines": (6, 4, 6), "block graphics": (12, 6, 12), "textures": (24, 2, 20), "empty sheets": (60, 1, 20)}
 """How many are drawn, and how many of those are left at least and at most: of some, preparation finds no digit."""
 
 
@@ -44,7 +44,7 @@ def test_the_gate_closes_for_what_is_no_digit_and_only_scales_what_is_answered(
     monkeypatch.setattr("mnistsum_train.gate.PASSES", 60 * 256 // len(digits))
     torch.manual_seed(0)
     network = TwoInputNetwork(SUM).eval()
-    textures = draw_negatives("textures", digits, 40, seed=0)
+    textures = draw_negatives("textures", digits, 160, seed=0)
     weights = {name: weight.clone() for name, weight in network.state_dict().items() if not name.startswith("gate.")}
     before = answer_all_pairs(network, digits.images)
     assert torch.sigmoid(network.gate(network.see(digits.images / 255)[1])).min() > 0.999
@@ -57,4 +57,4 @@ def test_the_gate_closes_for_what_is_no_digit_and_only_scales_what_is_answered(
         torch.testing.assert_close(scaled, full * gate[:, None], rtol=1e-4, atol=1e-5)
     gates = [torch.sigmoid(network.gate(network.see(images / 255)[1])).mean() for images in (digits.images, textures)]
     assert gates[0] > 0.9
-    assert gates[1] < 0.3
+    assert gates[1] < 0.5

@@ -64,7 +64,7 @@ def command(
     """Train the two-input network on MNIST.
 
     Writes checkpoint.safetensors, metrics.jsonl (an epoch a line), report.json and pictures (learning curves, confusion
-    matrices, worst mistakes) to the output folder, and prints the accuracy on the test set.
+    matrices, worst mistakes, risk over coverage) to the output folder, and prints the accuracy on the test set.
     """
     require_extra("train", "torch", "torchvision", "safetensors", "matplotlib", "tqdm")
     from mnistsum_train.device import choose_device

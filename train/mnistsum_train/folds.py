@@ -123,15 +123,24 @@ def read_held_out(folder: Path, recipe: Recipe) -> HeldOut:
         CallError: There are no folds, or of another recipe.
         ModelError: A file is damaged.
     """
-    parts = []
-    for file in sorted(folder.glob(f"fold-*/{ANSWERS_FILE}")):
-        held_out, identity = HeldOut.load(file)
-        if _without_length(identity["recipe"]) != _without_length(recipe.to_dict()):
-            raise CallError(f"{file} is of another recipe: run python -m mnistsum_train.folds for this one first")
-        parts.append(held_out)
-    if not parts:
+    parts = read_folds(folder)
+    for _, of in parts:
+        if _without_length(of) != _without_length(recipe.to_dict()):
+            raise CallError(f"{folder} is of another recipe: run python -m mnistsum_train.folds for this one first")
+    return HeldOut.join([held_out for held_out, _ in parts])
+
+
+def read_folds(folder: Path) -> list[tuple[HeldOut, dict[str, Any]]]:
+    """The answers of a folder's finished folds, in order, each with its recipe.
+
+    Raises:
+        CallError: There is none.
+        ModelError: A file is damaged.
+    """
+    files = sorted(folder.glob(f"fold-*/{ANSWERS_FILE}"))
+    if not files:
         raise CallError(f"{folder} holds no finished fold: run python -m mnistsum_train.folds --out {folder} first")
-    return HeldOut.join(parts)
+    return [(held_out, identity["recipe"]) for held_out, identity in map(HeldOut.load, files)]
 
 
 def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -185,19 +194,6 @@ def all_right(held_out: HeldOut, operation: Operation) -> torch.Tensor:
     return (digit & (held_out.plain.value.argmax(-1) == value_truth)).all(dim=1)
 
 
-def read_folds(folder: Path) -> list[HeldOut]:
-    """The finished folds of a folder, in order.
-
-    Raises:
-        CallError: There is none.
-        ModelError: A file is damaged.
-    """
-    files = sorted(folder.glob(f"fold-*/{ANSWERS_FILE}"))
-    if not files:
-        raise CallError(f"{folder} holds no finished fold: run python -m mnistsum_train.folds --out {folder} first")
-    return [HeldOut.load(file)[0] for file in files]
-
-
 @click.command("python -m mnistsum_train.folds", context_settings={"show_default": True})
 @click.option("--preset", type=click.Choice(list(PRESETS)), default=BASE.name, help="Whose recipe is judged.")
 @click.option("--operation", type=click.Choice(list(OPERATIONS)), default="sum", help="What the second output learns.")
@@ -220,7 +216,7 @@ def command(preset: str, operation: str, out: Path, first: int | None, screen: b
 
     Skips what --out holds, goes on with what was interrupted, and writes folds.json.
     """
-    other = None if against is None else read_folds(against)
+    other = None if against is None else [held_out for held_out, _ in read_folds(against)]
     recipe = replace(PRESETS[preset].recipe, operation=operation)
     if screen:
         recipe = screened(recipe)

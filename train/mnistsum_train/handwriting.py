@@ -53,7 +53,7 @@ def vary_ones(ink: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
     """Ones (float [batch, height, width]), some with an upstroke, some with a foot; `draw` is [16, batch, 1, 1]."""
     radius = 0.6 + 0.9 * draw[0]
     varied = torch.where(draw[1] < UPSTROKE, upstroke(set_upright(ink, draw[6]), radius, draw[2:6]), ink)
-    return torch.where(draw[7] < FOOT, foot(varied, varied, radius, draw[8:11]), varied)
+    return torch.where(draw[7] < FOOT, foot(varied, radius, draw[8:11]), varied)
 
 
 def vary_nines(ink: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
@@ -100,12 +100,12 @@ def set_upright(ink: torch.Tensor, share: Column) -> torch.Tensor:
     return F.grid_sample(ink[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
 
 
-def foot(drawn: torch.Tensor, ink: torch.Tensor, radius: Column, draw: torch.Tensor) -> torch.Tensor:
-    """A 1's foot: a bar at the bottom of the stem, 3 to 7 pixels to either side, nearly level; drawn onto `drawn`."""
+def foot(ink: torch.Tensor, radius: Column, draw: torch.Tensor) -> torch.Tensor:
+    """A 1's foot: a bar at the bottom of the stem, 3 to 7 pixels to either side, nearly level."""
     _, bottom = _rows(ink)
     row, column = _place_in_row(ink, bottom)
     tilt, left, right = (draw[0] - 0.5) * 0.3, 3 + 4 * draw[1], 3 + 4 * draw[2]
-    return draw_line(drawn, (row + tilt * left, column - left), (row - tilt * right, column + right), radius)
+    return draw_line(ink, (row + tilt * left, column - left), (row - tilt * right, column + right), radius)
 
 
 def hook(ink: torch.Tensor, radius: Column, draw: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Pictures that are no digit, drawn to train the network's gate: what it must be unsure of.
 
 Drawn here from scratch or made of training digits; no data set of other things has a part in it, so that any such set
-can judge the result. Everything that has ink on a sheet goes through the runtime's own preparation.
+can judge the result. Everything goes through the runtime's own preparation, as it does on a device.
 """
 
 import contextlib
@@ -90,22 +90,21 @@ class Pen:
         first = int(self.generator.integers(len(self.labels)))
         second = self._index(tuple(label for label in range(10) if label != self.labels[first]))
         shift = self.generator.integers(-4, 5, 2)
-        return np.asarray(np.maximum(self.images[first], np.roll(self.images[second], tuple(shift), (0, 1))))
+        both = np.maximum(self.images[first], np.roll(self.images[second], tuple(shift), (0, 1)))
+        return _prepared(Image.fromarray(both))
 
     def mirrored(self) -> Picture:
         """A digit in the mirror."""
-        mirrored: Picture = self.images[self._index(MIRRORED)][:, ::-1]
-        return mirrored
+        return _prepared(Image.fromarray(self.images[self._index(MIRRORED)][:, ::-1]))
 
     def turned(self) -> Picture:
         """A digit turned by a quarter."""
-        return np.rot90(self.images[self._index(TURNED)], int(self.generator.choice([1, 3])))
+        return _prepared(
+            Image.fromarray(np.rot90(self.images[self._index(TURNED)], int(self.generator.choice([1, 3]))))
+        )
 
     def silhouette(self) -> Picture:
-        """A filled patch with grey and structure of its own, often symmetric, up to the edge of the picture.
-
-        Not prepared: a picture of 28x28 on a dark ground reaches the network as it is.
-        """
+        """A filled patch with grey and structure of its own, often symmetric, up to the edge of a 28x28 picture."""
         g = self.generator
         sheet, draw = _sheet()
         count = int(g.integers(3, 14))
@@ -125,7 +124,7 @@ class Pen:
         top = (IMAGE_SIZE - sheet.height) // 2
         field[top : top + sheet.height, : sheet.width] = np.asarray(sheet.filter(ImageFilter.GaussianBlur(0.4)))
         grain = g.uniform(0.4, 1) + g.uniform(0, 0.25) * _smooth_noise(g, float(g.uniform(0.08, 0.5)))
-        return np.asarray((field * grain.clip(0, 1)).round(), np.uint8)
+        return _prepared(Image.fromarray(np.asarray((field * grain.clip(0, 1)).round(), np.uint8)))
 
     def outline(self) -> Picture:
         """A rectangle, ellipse, polygon, cross or a few bars, drawn or filled."""
@@ -197,7 +196,7 @@ class Pen:
                 field = stripes * 1.0
             case _:
                 field = (stripes ^ (np.sin(y * np.cos(angle) - x * np.sin(angle)) > 0)) * 1.0
-        return (field.clip(0, 1) * g.uniform(0.3, 1) * 255).astype(np.uint8)
+        return _prepared(Image.fromarray((field.clip(0, 1) * g.uniform(0.3, 1) * 255).astype(np.uint8)))
 
     def empty_sheet(self) -> Picture:
         """What preparation makes of a sheet with nothing on it but noise, uneven light or ruled lines."""
