@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mnistsum_runtime.preparation.prepared import PreparedPicture
 
 _ONE_HOT = np.eye(contract.NUMBERS, dtype=np.float32)
+_LARGEST_SQUARES = 1e18
+"""Of the logits of a batch, the sum of their squares: far more than any network gives, and far less than would overflow
+on the way to a confidence."""
 
 
 class NetworkInput(NamedTuple):
@@ -67,7 +70,8 @@ def run(
     """The logits of the digit [n, 10] and of the operation's value [n, classes].
 
     Raises:
-        ModelError: onnxruntime cannot: a file may load, and fail at its first answer.
+        ModelError: onnxruntime cannot: a file may load, and fail at its first answer. Or what it answers is not what
+            the file declares, or no finite numbers.
     """
     names, feed = (contract.DIGIT, model.operation.name), {contract.IMAGE: images, contract.NUMBER: numbers}
     try:
@@ -75,7 +79,18 @@ def run(
     except Exception as error:  # onnxruntime's errors have no common base but this
         reason = " ".join(str(error).split())
         raise ModelError(f"model {model.path}: onnxruntime cannot run it: {reason}") from error
+    _check_answer(model, contract.DIGIT, digits, (len(images), contract.NUMBERS))
+    _check_answer(model, model.operation.name, values, (len(images), len(model.operation.classes)))
     return digits, values
+
+
+def _check_answer(model: Model, name: str, logits: Any, shape: tuple[int, int]) -> None:
+    """A file may declare one thing and answer another."""
+    if not isinstance(logits, np.ndarray) or logits.shape != shape or logits.dtype != np.float32:
+        found = f"{logits.dtype} {list(logits.shape)}" if isinstance(logits, np.ndarray) else type(logits).__name__
+        raise ModelError(f"model {model.path}: its output {name} is {found}, expected float32 {list(shape)}")
+    if not np.vdot(logits, logits) < _LARGEST_SQUARES:  # NaN is not either
+        raise ModelError(f"model {model.path}: its output {name} has values that are not finite, or no logits")
 
 
 def decide(
@@ -95,8 +110,7 @@ def decide(
     best, values = softmax(value_logits, value_temperature)
     value = operation.classes[best]
     reason = None
-    # Written so that a network that answers NaN is not relied on either.
-    if not (digits[digit] >= least and values[best] >= least and value == operation.function(digit, number)):
+    if digits[digit] < least or values[best] < least or value != operation.function(digit, number):
         disagreement = describe_disagreement(operation, digit, number, value)
         reason = reason_for_doubt(digits, float(values[best]), disagreement, least)
     return Prediction(operation, number, digit, value, digits, values, reason or given.doubt)

@@ -143,7 +143,9 @@ def check_model(file: ModelFile) -> Model:
     Raises:
         ModelError: It does not carry the contract of `contract`.
     """
-    path, session = file
+    path, session, has_loop = file
+    if has_loop:
+        raise ModelError(f"model {path}: refused: a loop in its graph, which no mnistsum model has")
     return Model(path, session, check_contract(session, path), read_calibration(session, path))
 
 

@@ -24,6 +24,9 @@ TWO_CANDIDATES = 0.6
 """Share of the probability on the two best digits from which the doubt is between these two; of no digit at all, the
 network spreads it over all ten."""
 
+LARGEST_TEMPERATURE = 1000.0
+"""Of a calibration; the smallest is one over it. Networks have 0.5 to 3."""
+
 
 class Calibration(NamedTuple):
     """Both temperatures and the limit of a reliable answer, found on the validation part x all ten numbers."""
@@ -66,8 +69,9 @@ class Calibration(NamedTuple):
             except ValueError:
                 raise ValueError(f"metadata {key} is {metadata[key]!r}, expected a number") from None
         calibration = cls(*values)
-        if not (0 < calibration.digit_temperature < inf and 0 < calibration.value_temperature < inf):
-            raise ValueError(f"its temperatures are {values[0]:g} and {values[1]:g}, expected finite ones above 0")
+        if not all(1 / LARGEST_TEMPERATURE <= temperature <= LARGEST_TEMPERATURE for temperature in values[:2]):
+            expected = f"{1 / LARGEST_TEMPERATURE:g} to {LARGEST_TEMPERATURE:g}"
+            raise ValueError(f"its temperatures are {values[0]:g} and {values[1]:g}, expected {expected}")
         if not 0 <= calibration.least_confidence <= 1:
             raise ValueError(f"its least confidence is {calibration.least_confidence:g}, expected 0..1")
         return calibration
@@ -99,7 +103,7 @@ def reason_for_doubt(
     """
     if least_confidence == UNCALIBRATED.least_confidence:
         return disagreement or "the model is not calibrated"
-    if digit_probabilities.max() >= least_confidence and value_confidence >= least_confidence:  # NaN is not
+    if digit_probabilities.max() >= least_confidence and value_confidence >= least_confidence:
         return disagreement
     if disagreement is None and digit_probabilities.max() >= least_confidence:
         return "the second output is not sure"

@@ -65,3 +65,41 @@ def test_an_output_that_fails_in_any_way_is_recognised_by_what_is_left_in_its_bu
     done = call("os.close(1)")
     expected = "mnistsum-some: the output cannot be written: Bad file descriptor\n"
     assert (done.returncode, done.stderr) == (1, expected)
+
+
+def test_an_interrupt_while_packages_load_is_told_when_they_are_loaded() -> None:
+    """A package makes a failed import of it, or swallows it: it must not see it."""
+    done = call(
+        """
+    import signal
+    from mnistsum_runtime.commands.entry import loading
+    with loading():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1000): pass
+        except KeyboardInterrupt:
+            raise ImportError("a package is broken")
+        print("loaded")
+    print("went on")
+"""
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "a line\nloaded\n", "mnistsum-some: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_an_error_that_nobody_can_be_told_keeps_its_exit_code() -> None:
+    script = JOB.format(does="from mnistsum_runtime.errors import ModelError; raise ModelError('no model')")
+    script = script.replace("leave_quickly(exit_code(", "sys.exit(exit_code(")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=full, check=False)
+    assert (done.returncode, done.stdout) == (3, b"a line\n")
+
+
+def test_too_little_memory_is_told_as_that() -> None:
+    done = call("raise MemoryError")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "a line\n", "mnistsum-some: too little memory\n")
+
+
+def test_what_is_told_has_no_codes_for_the_terminal_and_no_line_of_its_own() -> None:
+    done = call("from mnistsum_runtime.errors import CallError; raise CallError('a\\x1b[2J\\nverified \\u202e')")
+    assert (done.returncode, done.stderr) == (2, "mnistsum-some: a\\x1b[2J verified \\u202e\n")

@@ -113,6 +113,47 @@ def test_a_tolerance_that_would_pass_anything_or_nothing_is_refused(model_path: 
     assert ("a tolerance is -1" if tolerance < 0 else "its header says") in refusal(model_path)
 
 
+def write_raw_header(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change the bytes of the header of references in place."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["header"] = np.frombuffer(change(arrays["header"].tobytes()), np.uint8)
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda text: text.replace(b'"tolerance": ', b'"tolerance": 1e999, "was": ', 1), "its header says 1e999"),
+        (lambda text: text.decode().encode("utf-16"), "codec can't decode"),
+        (lambda text: text.replace(b'"notes": {', b'"notes": {"a": ' + b"[" * 200_000, 1), "recursion"),
+    ],
+    ids=["an infinity in digits", "another encoding", "nested without end"],
+)
+def test_a_header_that_is_no_plain_json_is_refused(
+    model_path: Path, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    write_raw_header(references_path(model_path), change)
+    assert reason in refusal(model_path)
+
+
+@pytest.mark.parametrize("text", ["torch\x1b]0;owned\x07", "torch\nverified", "\u202e", "\ud800"])
+@pytest.mark.parametrize("place", ["a version", "the name of a version", "a sample"])
+def test_text_that_a_terminal_would_obey_is_refused(model_path: Path, text: str, place: str) -> None:
+    def change(header: dict[str, Any]) -> None:
+        if place == "a version":
+            header["made_with"]["torch"] = text
+        elif place == "the name of a version":
+            header["made_with"][text] = "1"
+        else:
+            header["notes"]["samples"][0]["name"] = text
+
+    write_header(references_path(model_path), change)
+    found = refusal(model_path)
+    assert "its header has text that cannot be printed" in found
+    assert found.isprintable()
+
+
 @pytest.mark.parametrize("tolerance", [True, "1e9", None, [1]])
 def test_a_tolerance_that_is_no_number_is_refused(model_path: Path, tolerance: object) -> None:
     def change(header: dict[str, Any]) -> None:

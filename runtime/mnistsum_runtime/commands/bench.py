@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.commands.entry import one_line
 from mnistsum_runtime.commands.options import MOST_THREADS, model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
 
@@ -48,8 +48,9 @@ def command(
     Exit code: 0 measured, 1 a process that was started failed, 2 the call was wrong, 3 the model is missing or damaged.
     """
     earlier = {} if compare is None else read_earlier(compare)
-    from mnistsum_runtime.measure.bench import Effort, measure, measure_any, recorded_workload
+    from mnistsum_runtime.measure.bench import Effort, ask_once, measure, measure_any, recorded_workload
     from mnistsum_runtime.measure.device import installed_versions, this_device
+    from mnistsum_runtime.measure.scratch import scratch_folder
     from mnistsum_runtime.model import is_network, open_file, open_named_model
     from mnistsum_runtime.proof.model_file import sha256_of
     from mnistsum_runtime.proof.references import read_references
@@ -60,9 +61,11 @@ def command(
     counts = threads or tuple(dict.fromkeys((1, device.cores)))
     sha256, name = sha256_of(opened.path), None
     if is_network(opened):
-        name = open_named_model(model, operation).operation.name
-        with TemporaryDirectory(prefix="mnistsum-bench-") as folder:
-            figures = list(measure(opened.path, counts, Path(folder), Effort()))
+        network = open_named_model(model, operation)
+        name = network.operation.name
+        ask_once(network)
+        with scratch_folder() as folder:
+            figures = list(measure(opened.path, counts, folder, Effort()))
     else:
         references = read_references(opened.path, sha256)
         verify_inference(opened.session, references)  # a file that cannot be run is told before it is measured
@@ -123,7 +126,7 @@ def to_table(about: dict[str, Any], figures: list[Figure], earlier: Earlier) -> 
     lines = [
         ", ".join(part for part in where if part),
         versions,
-        f"model {model['file']} ({', '.join(identity)})",
+        f"model {one_line(model['file'])} ({', '.join(identity)})",
     ]
     group = ""
     for figure in figures:

@@ -7,6 +7,7 @@ import json
 import click
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.commands.entry import one_line
 from mnistsum_runtime.commands.options import model_option, operation_option, run_command
 from mnistsum_runtime.measure.device import installed_versions, this_device
 from mnistsum_runtime.measure.doctor import Check, examine, try_model
@@ -37,8 +38,8 @@ def command(model: str | None, operation: str | None, as_json: bool) -> int:
 
 def to_lines(check: Check) -> str:
     """A line of the page; a second one says what to do."""
-    line = f"{check.verdict:<9}{check.name:<24}{check.found}"
-    return line if check.advice is None else f"{line}\n{'':<9}-> {check.advice}"
+    line = f"{check.verdict:<9}{check.name:<24}{one_line(check.found)}"
+    return line if check.advice is None else f"{line}\n{'':<9}-> {one_line(check.advice)}"
 
 
 def main() -> None:

@@ -4,9 +4,12 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from mnistsum_runtime.errors import MnistsumError
 
@@ -29,15 +32,33 @@ def leave_quickly(code: int) -> None:
 def loading() -> Iterator[None]:
     """For the imports and the session of a command: garbage is looked for among the newest alone, and later not at all.
 
-    Looking for none would be no quicker, and keep 0.2 MB of it.
+    Looking for none would be no quicker, and keep 0.2 MB of it. A Ctrl-C counts when all is loaded: before that, numpy
+    and onnxruntime would make a failed import of it, or print where they were.
     """
     usual = gc.get_threshold()
     gc.set_threshold(5000)
     try:
-        yield
+        with _interrupted_afterwards():
+            yield
     finally:
         gc.freeze()
         gc.set_threshold(*usual)
+
+
+@contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    came: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # a shell has it ignored, or somebody else's program is in charge
+        return
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if came:
+            raise KeyboardInterrupt
 
 
 def exit_code(name: str, job: Callable[[], int]) -> int:
@@ -58,13 +79,11 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
         for note in getattr(error, "__notes__", ()):  # what else there is to say, for who asked for it
             write_error(note)
         return code
-    except ImportError as error:
-        return _complain(name, f"the installation is broken: {error}: see mnistsum-doctor", 2)
-    except KeyboardInterrupt:
-        return _complain(name, "interrupted", 130)
+    except (ImportError, KeyboardInterrupt, MemoryError) as error:
+        return _complain(name, *_describe(error))
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nobody is left to tell.
-        _discard_output()
+        _discard(sys.stdout)
         return 1
     except OSError as error:
         return _complain(name, _tell_os_error(error), 1)
@@ -72,9 +91,31 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
 
 
 def write_error(line: str) -> None:
-    """Write a line to standard error, if there is one."""
-    if sys.stderr is not None:
-        print(line, file=sys.stderr)
+    """Write a line to standard error, if there is one that takes it: a full disk there changes no exit code.
+
+    Args:
+        line: What is not printable in it is shown escaped; see `one_line`.
+    """
+    if sys.stderr is None:
+        return
+    try:
+        print(one_line(line), file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """A file may be called anything: line breaks, codes for a terminal and bytes that are no text are shown escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _describe(error: BaseException) -> tuple[str, int]:
+    """A sentence and the exit code for what ended a command without being its own error."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, MemoryError):
+        return "too little memory", 1
+    return f"the installation is broken: {error}: see mnistsum-doctor", 2
 
 
 def _tell_os_error(error: OSError) -> str:
@@ -96,16 +137,17 @@ def _flush_output() -> bool:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # Python keeps what it could not write: an output that has failed fails again
-        _discard_output()
+        _discard(sys.stdout)
         return False
     return True
 
 
-def _discard_output() -> None:
-    """Let what is still buffered for a standard output that failed go nowhere, or Python's exit would fail on it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered for a stream that failed go nowhere, or Python's exit would fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(name: str, message: str, code: int) -> int:
+    _flush_output()
     write_error(f"{name}: {' '.join(message.split())}")
     return code

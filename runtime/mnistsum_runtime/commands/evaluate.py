@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import write_error
+from mnistsum_runtime.commands.entry import one_line, write_error
 from mnistsum_runtime.commands.options import (
     min_confidence_option,
     model_option,
     operation_option,
     run_and_exit,
 )
-from mnistsum_runtime.commands.run_answer import one_line
 
 if TYPE_CHECKING:
     from mnistsum_runtime.explain.panels import ContactSheet

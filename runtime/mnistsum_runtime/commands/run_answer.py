@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from mnistsum_runtime.commands.entry import loading, write_error
+from mnistsum_runtime.commands.entry import loading, one_line, write_error
 from mnistsum_runtime.errors import CallError, PictureError
 
 if TYPE_CHECKING:
@@ -173,12 +173,7 @@ def _print_one(predictor: Predictor, name: str, found: Prediction | PictureError
             line = found.to_json(name)
         print(json.dumps(line), flush=True)
     elif isinstance(found, PictureError):
-        write_error(f"{NAME}: {one_line(found.message)}")
+        write_error(f"{NAME}: {found.message}")
     else:
         print(found.to_line(one_line(name)), flush=True)
     return not isinstance(found, PictureError)
-
-
-def one_line(text: str) -> str:
-    """A file may be called anything: line breaks and bytes that are no text are shown escaped."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

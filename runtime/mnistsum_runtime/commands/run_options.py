@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mnistsum_runtime import __version__
+from mnistsum_runtime.commands.entry import one_line
 from mnistsum_runtime.commands.options import min_confidence_option, model_option, operation_option, threads_option
 from mnistsum_runtime.commands.run_answer import NAME, answer, open_predictor, parse_number
 
@@ -75,5 +76,5 @@ def _version_line(model: str | None, operation: str | None, threads: int) -> str
     opened = open_predictor(model, operation, threads).model
     import onnxruntime
 
-    identity = f"{Path(opened.path).name} ({opened.operation.name}, sha256 {opened.sha256()[:12]})"
+    identity = f"{one_line(Path(opened.path).name)} ({opened.operation.name}, sha256 {opened.sha256()[:12]})"
     return f"mnistsum {__version__}, model {identity}, onnxruntime {onnxruntime.__version__}"

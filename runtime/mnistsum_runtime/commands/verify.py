@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import loading
+from mnistsum_runtime.commands.entry import loading, one_line
 from mnistsum_runtime.commands.options import model_option, operation_option, run_and_exit, threads_option
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 @operation_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
 @threads_option
+@click.option(
+    "--limited",
+    is_flag=True,
+    help="For a file from a stranger: in a process of its own, with at most 2 minutes and 2 GB of memory.",
+)
 @click.version_option(__version__)
-def command(model: str | None, operation: str | None, as_json: bool, threads: int) -> int:
+def command(model: str | None, operation: str | None, as_json: bool, threads: int, limited: bool) -> int:
     """Check that a model file computes on this device what its module computed where the file was made.
 
     For every file that mnistsum-export has proven: do the recorded inputs give the recorded outputs and labels? Of a
@@ -39,6 +44,12 @@ def command(model: str | None, operation: str | None, as_json: bool, threads: in
     Exit code: 0 all passed, 1 one failed, 2 the call was wrong, 3 the model or its references are missing, damaged, or
     do not belong together.
     """
+    if limited:
+        from mnistsum_runtime.measure.limited import run_limited
+
+        named = {"--model": model, "--operation": operation, "--threads": str(threads)}
+        options = [text for name, value in named.items() if value is not None for text in (name, value)]
+        return run_limited("verify", options + ["--json"] * as_json)
     with loading():
         from mnistsum_runtime.measure.device import describe_host
         from mnistsum_runtime.model import is_network, open_file
@@ -89,7 +100,7 @@ class Verification:
         tables = [str(table) for table in (self.preparation, self.inference, self.answers) if table is not None]
         return "\n".join(
             [
-                f"{self.file}: {what}, SHA-256 {self.references.model_sha256[:12]}",
+                f"{one_line(self.file)}: {what}, SHA-256 {self.references.model_sha256[:12]}",
                 f"here:       {_one_line(here)}",
                 f"references: {_one_line(self.references.made_with)}",
                 *tables,

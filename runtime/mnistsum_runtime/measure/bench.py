@@ -86,6 +86,15 @@ def network_workload(model: Model) -> Workload:
     return Workload(model.path, inputs, [DIGIT, model.operation.name])
 
 
+def ask_once(model: Model) -> None:
+    """One answer, so that a file that loads and cannot be run is told before it is measured.
+
+    Raises:
+        ModelError: onnxruntime cannot run it, or its answer is none.
+    """
+    Predictor.of(model).predict((_field()[0, 0] * np.float32(255)).astype(np.uint8), 4)
+
+
 def recorded_workload(path: str, references: References) -> Workload:
     """The first row of what is recorded beside a file of any network."""
     return Workload(path, {name: rows[:1] for name, rows in references.inputs.items()}, list(references.outputs))

@@ -39,7 +39,8 @@ def start_alternating(commands: list[list[str]], rounds: int) -> list[list[Start
     if result.returncode:
         from mnistsum_runtime.errors import WorkError
 
-        raise WorkError(f"cannot measure: {' '.join(result.stderr.split())}")
+        said = result.stderr.splitlines() or [f"the measuring process ended with {result.returncode}"]
+        raise WorkError(f"cannot measure: {' '.join(said[-2:])}")  # what the process said, and how it ended
     return [[Start(*start) for start in starts] for starts in json.loads(result.stdout)]
 
 

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import onnxruntime
 
 from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.proof.limits import LimitError, check_limits
 
 _LOG_NOTHING = 4  # onnxruntime's "fatal": what it would print comes as an exception, and is told in one line
+onnxruntime.set_default_logger_severity(_LOG_NOTHING)  # for what belongs to no session, such as a lack of memory
 
 
 class ModelFile(NamedTuple):
@@ -18,6 +20,8 @@ class ModelFile(NamedTuple):
     """The file it was read from."""
     session: Any
     """The `onnxruntime.InferenceSession`."""
+    has_loop: bool = False
+    """Whether the graph has a loop, so that nobody can say beforehand how long it runs."""
 
     def metadata(self) -> dict[str, str]:
         """What the file says of itself; see `read_metadata`."""
@@ -37,11 +41,14 @@ def read_metadata(session: Any, path: str) -> dict[str, str]:
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes, as hex."""
+    """SHA-256 of a model file's bytes, as hex.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
     from hashlib import sha256
 
-    with open(path, "rb") as file:
-        return sha256(file.read()).hexdigest()
+    return sha256(_read(os.fspath(path))).hexdigest()
 
 
 def open_model_file(path: str | os.PathLike[str], threads: int = 1, *, optimise: bool = True) -> ModelFile:
@@ -53,32 +60,52 @@ def open_model_file(path: str | os.PathLike[str], threads: int = 1, *, optimise:
         optimise: See `session_options`.
 
     Raises:
-        ModelError: The file is missing, empty, damaged, or nothing that onnxruntime loads.
+        ModelError: The file is missing, empty, damaged, over a limit of `check_limits`, or nothing that onnxruntime
+            loads.
     """
     path = os.fspath(path)
-    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
-        raise ModelError(f"model {path}: not a regular file")  # a pipe would be waited for, and read only once
-    try:
-        path.encode()
-        with open(path, "rb") as file:
-            empty = not file.read(1)
-    except UnicodeEncodeError as error:
-        raise ModelError(f"model {path}: its name is not UTF-8, which onnxruntime needs: rename it") from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a null character
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ModelError(f"model {path}: cannot be read: {reason}") from error
-    if empty:
-        raise ModelError(f"model {path}: the file is empty")
+    has_loop = _check(path, _read(path))
     try:
         # Given the path, onnxruntime reads the file itself: given bytes, it would hold them twice.
         session = onnxruntime.InferenceSession(
-            path, session_options(threads, optimise=optimise), providers=["CPUExecutionProvider"]
+            path,
+            session_options(threads, optimise=optimise),
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # it would print to standard output, and try the same again
         )
     except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
         reason = " ".join(str(error).split())
         raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
     _return_freed_memory()
-    return ModelFile(path, session)
+    return ModelFile(path, session, has_loop)
+
+
+def _read(path: str) -> bytes:
+    """The bytes of a model file."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise ModelError(f"model {path}: not a regular file")  # a pipe would be waited for, and read only once
+    try:
+        path.encode()
+        with open(path, "rb") as file:
+            content = file.read()
+    except UnicodeEncodeError as error:
+        raise ModelError(f"model {path}: its name is not UTF-8, which onnxruntime needs: rename it") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ModelError(f"model {path}: cannot be read: {reason}") from error
+    if not content:
+        raise ModelError(f"model {path}: the file is empty")
+    return content
+
+
+def _check(path: str, content: bytes) -> bool:
+    """Look at the file's bytes before onnxruntime does; whether there is a loop in its graph."""
+    try:
+        return check_limits(content)
+    except LimitError as error:
+        raise ModelError(f"model {path}: refused: {error}") from error
+    except ValueError as error:
+        raise ModelError(f"model {path}: not an ONNX file, or damaged: {error}") from error
 
 
 def session_options(threads: int, *, optimise: bool = True) -> Any:

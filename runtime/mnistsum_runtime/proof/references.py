@@ -12,6 +12,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,15 +182,36 @@ def parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         if unpacked > MAX_BYTES:
             raise ValueError(f"{unpacked:,} bytes unpacked, at most {MAX_BYTES:,} are read")
         arrays = {name: archive[name] for name in archive.files}
-    header = json.loads(arrays.pop("header").tobytes(), parse_constant=_refuse)
+    text = arrays.pop("header").tobytes().decode("utf-8")  # given bytes, json would guess the encoding
+    header = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     if not isinstance(header, dict):
         raise ValueError("its header is no JSON object")
+    _require_printable(header)
     return header, arrays
 
 
 def _refuse(constant: str) -> None:
     """JSON has no infinities and no NaN, though Python reads them."""
     raise ValueError(f"its header says {constant}")
+
+
+def _finite(number: str) -> float:
+    """A number that is too large for a float would become an infinity."""
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"its header says {number}")
+    return value
+
+
+def _require_printable(value: Any) -> None:
+    """What the header says is shown on a terminal: no text in it may move the cursor, or begin a line of its own."""
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError(f"its header has text that cannot be printed: {value[:40]!a}")
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for inner in value:
+            _require_printable(inner)
 
 
 def read_file(model: str | os.PathLike[str]) -> bytes:

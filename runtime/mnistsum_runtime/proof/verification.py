@@ -89,7 +89,7 @@ def verify_inference(session: Any, references: References) -> Inference:
             compare_output(name, references.rules[name], found[name], expected, references.labelled)
             for name, expected in references.outputs.items()
         )
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:  # an output may also be a list, a dictionary or nothing
         raise ModelError(f"the model does not answer as its references say: {error}") from error
     as_fp32 = tuple(_labels_as_fp32(output, found[output.name], references) for output in outputs)
     return Inference(len(references), references.precision, outputs, as_fp32)
