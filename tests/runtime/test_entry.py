@@ -1,5 +1,6 @@
 """What the operating system refuses a command is told as what it is: of which file, of the output, or neither."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,26 @@ def test_too_little_memory_is_told_as_that() -> None:
 def test_what_is_told_has_no_codes_for_the_terminal_and_no_line_of_its_own() -> None:
     done = call("from mnistsum_runtime.errors import CallError; raise CallError('a\\x1b[2J\\nverified \\u202e')")
     assert (done.returncode, done.stderr) == (2, "mnistsum-some: a\\x1b[2J verified \\u202e\n")
+
+
+HELD = """
+    from mnistsum_runtime.commands.entry import loading
+    with loading():
+        os.write(2, b"from a library in C\\n")
+        {does}
+    write = __import__("mnistsum_runtime.commands.entry", fromlist=["x"]).write_error
+    write("of our own")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="held on Linux alone")
+def test_what_packages_print_while_they_load_reaches_nobody() -> None:
+    done = call(HELD.format(does="pass"))
+    assert (done.returncode, done.stderr) == (0, "of our own\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="held on Linux alone")
+def test_it_is_given_out_if_one_cannot_be_loaded() -> None:
+    done = call(HELD.format(does="raise ImportError('no such library')"))
+    expected = "mnistsum-some: the installation is broken: no such library: see mnistsum-doctor"
+    assert (done.returncode, done.stderr) == (2, f"from a library in C\n{expected}\n")

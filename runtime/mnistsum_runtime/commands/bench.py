@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import one_line
+from mnistsum_runtime.commands.entry import loading, one_line
 from mnistsum_runtime.commands.options import MOST_THREADS, model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
 
@@ -48,13 +48,14 @@ def command(
     Exit code: 0 measured, 1 a process that was started failed, 2 the call was wrong, 3 the model is missing or damaged.
     """
     earlier = {} if compare is None else read_earlier(compare)
-    from mnistsum_runtime.measure.bench import Effort, ask_once, measure, measure_any, recorded_workload
-    from mnistsum_runtime.measure.device import installed_versions, this_device
-    from mnistsum_runtime.measure.scratch import scratch_folder
-    from mnistsum_runtime.model import is_network, open_file, open_named_model
-    from mnistsum_runtime.proof.model_file import sha256_of
-    from mnistsum_runtime.proof.references import read_references
-    from mnistsum_runtime.proof.verification import verify_inference
+    with loading():
+        from mnistsum_runtime.measure.bench import Effort, ask_once, measure, measure_any, recorded_workload
+        from mnistsum_runtime.measure.device import installed_versions, this_device
+        from mnistsum_runtime.measure.scratch import scratch_folder
+        from mnistsum_runtime.model import is_network, open_file, open_named_model
+        from mnistsum_runtime.proof.model_file import sha256_of
+        from mnistsum_runtime.proof.references import read_references
+        from mnistsum_runtime.proof.verification import verify_inference
 
     device = this_device()
     opened = open_file(model, operation)  # a model that is no good is told before the minute begins

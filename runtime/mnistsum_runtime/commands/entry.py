@@ -13,6 +13,8 @@ from typing import TextIO
 
 from mnistsum_runtime.errors import MnistsumError
 
+_STANDARD_ERROR = 2
+
 
 def start_quickly() -> None:
     """For the commands whose start a user feels: see "Start-up and memory" in runtime/README.md."""
@@ -33,16 +35,40 @@ def loading() -> Iterator[None]:
     """For the imports and the session of a command: garbage is looked for among the newest alone, and later not at all.
 
     Looking for none would be no quicker, and keep 0.2 MB of it. A Ctrl-C counts when all is loaded: before that, numpy
-    and onnxruntime would make a failed import of it, or print where they were.
+    and onnxruntime would make a failed import of it, or print where they were. What they print otherwise, of graphics
+    cards that are not there and operators that they know twice, is for their makers.
     """
     usual = gc.get_threshold()
     gc.set_threshold(5000)
     try:
-        with _interrupted_afterwards():
+        with _interrupted_afterwards(), _holding_standard_error():
             yield
     finally:
         gc.freeze()
         gc.set_threshold(*usual)
+
+
+@contextmanager
+def _holding_standard_error() -> Iterator[None]:
+    """Let nothing through to standard error, C's included; if a package cannot be imported, all of it."""
+    if not hasattr(os, "memfd_create") or sys.stderr is None:
+        yield  # not Linux, where there is something to hold
+        return
+    try:
+        usual, held = os.dup(_STANDARD_ERROR), os.memfd_create("held")
+        os.dup2(held, _STANDARD_ERROR)
+    except OSError:  # closed, or no file may be opened any more
+        yield
+        return
+    try:
+        yield
+    except ImportError:
+        os.write(usual, os.pread(held, os.fstat(held).st_size, 0))
+        raise
+    finally:
+        os.dup2(usual, _STANDARD_ERROR)
+        os.close(usual)
+        os.close(held)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import one_line, write_error
+from mnistsum_runtime.commands.entry import loading, one_line, write_error
 from mnistsum_runtime.commands.options import (
     min_confidence_option,
     model_option,
@@ -69,11 +69,13 @@ def command(
     Exit code: 0 done, 1 a picture gave no answer (it counts as wrong), 2 the call was wrong or nothing has a label, 3
     the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
-    from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
-    from mnistsum_runtime.measure.evaluation import Outcome, Tally, by_folder, find_labelled, format_table
+    with loading():
+        from mnistsum_runtime.measure.evaluation import Outcome, Tally, by_folder, find_labelled, format_table
 
     pictures, unlabelled = find_labelled(folder, number)
-    from mnistsum_runtime.predictor import Predictor
+    with loading():
+        from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
+        from mnistsum_runtime.predictor import Predictor
 
     predictor = Predictor(model, operation=operation, min_confidence=min_confidence)
     if unlabelled:
