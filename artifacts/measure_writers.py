@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from labelled_sets import SETS, LabelledSet, read_sets
 from measure_sizes import shipped
 from mnistsum_runtime.atomic import write_together
-from mnistsum_runtime.commands.entry import exit_code, write_error
+from mnistsum_runtime.commands.entry import exit_code
 from mnistsum_runtime.errors import CallError, PictureError, WorkError
 from mnistsum_runtime.measure.evaluation import Labelled, Outcome, Tally
 from mnistsum_runtime.predictor import Predictor
+from mnistsum_runtime.terminal import write_error
 from mnistsum_train.data import load_mnist
 from mnistsum_train.plots import risk_over_coverage
 

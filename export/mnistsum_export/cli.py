@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import write_error
 from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import CallError, WorkError
 from mnistsum_runtime.proof.references import references_path
+from mnistsum_runtime.terminal import write_error
 
 if TYPE_CHECKING:
     from mnistsum_export.proof.prove import Proof

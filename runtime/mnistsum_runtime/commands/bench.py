@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import loading, one_line
+from mnistsum_runtime.commands.entry import loading
 from mnistsum_runtime.commands.options import MOST_THREADS, model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.terminal import one_line
 
 if TYPE_CHECKING:
     from mnistsum_runtime.measure.bench import Figure

@@ -7,10 +7,10 @@ import json
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import one_line
 from mnistsum_runtime.commands.options import model_option, operation_option, run_command
 from mnistsum_runtime.measure.device import installed_versions, this_device
 from mnistsum_runtime.measure.doctor import Check, examine, try_model
+from mnistsum_runtime.terminal import one_line
 
 
 @click.command("mnistsum-doctor")

@@ -9,9 +9,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from mnistsum_runtime.errors import MnistsumError
+from mnistsum_runtime.terminal import discard, write_error
 
 _STANDARD_ERROR = 2
 
@@ -109,30 +109,11 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
         return _complain(name, *_describe(error))
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nobody is left to tell.
-        _discard(sys.stdout)
+        discard(sys.stdout)
         return 1
     except OSError as error:
         return _complain(name, _tell_os_error(error), 1)
     return code
-
-
-def write_error(line: str) -> None:
-    """Write a line to standard error, if there is one that takes it: a full disk there changes no exit code.
-
-    Args:
-        line: What is not printable in it is shown escaped; see `one_line`.
-    """
-    if sys.stderr is None:
-        return
-    try:
-        print(one_line(line), file=sys.stderr, flush=True)
-    except OSError:
-        _discard(sys.stderr)
-
-
-def one_line(text: str) -> str:
-    """A file may be called anything: line breaks, codes for a terminal and bytes that are no text are shown escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _describe(error: BaseException) -> tuple[str, int]:
@@ -163,14 +144,9 @@ def _flush_output() -> bool:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # Python keeps what it could not write: an output that has failed fails again
-        _discard(sys.stdout)
+        discard(sys.stdout)
         return False
     return True
-
-
-def _discard(stream: TextIO) -> None:
-    """Let what is still buffered for a stream that failed go nowhere, or Python's exit would fail on it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(name: str, message: str, code: int) -> int:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import loading, one_line, write_error
+from mnistsum_runtime.commands.entry import loading
 from mnistsum_runtime.commands.options import (
     min_confidence_option,
     model_option,
     operation_option,
     run_and_exit,
 )
+from mnistsum_runtime.terminal import one_line, write_error
 
 if TYPE_CHECKING:
     from mnistsum_runtime.explain.panels import ContactSheet

@@ -7,8 +7,9 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from mnistsum_runtime.commands.entry import loading, one_line, write_error
+from mnistsum_runtime.commands.entry import loading
 from mnistsum_runtime.errors import CallError, PictureError
+from mnistsum_runtime.terminal import one_line, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import one_line
 from mnistsum_runtime.commands.options import min_confidence_option, model_option, operation_option, threads_option
 from mnistsum_runtime.commands.run_answer import NAME, answer, open_predictor, parse_number
+from mnistsum_runtime.terminal import one_line
 
 
 class _RunCommand(click.Command):

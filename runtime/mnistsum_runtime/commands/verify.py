@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.entry import loading, one_line
+from mnistsum_runtime.commands.entry import loading
 from mnistsum_runtime.commands.options import model_option, operation_option, run_and_exit, threads_option
+from mnistsum_runtime.terminal import one_line
 
 if TYPE_CHECKING:
     from mnistsum_runtime.measure.samples import Answers, Preparation

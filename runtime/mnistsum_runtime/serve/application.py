@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from mnistsum_runtime import __version__
-from mnistsum_runtime.commands.run_answer import parse_number
 from mnistsum_runtime.errors import CallError, ModelError, PictureError
 from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.serve import inference_protocol as protocol
@@ -238,7 +237,7 @@ class Application:
     async def _read(self, request: Request) -> Response:
         """`POST /read`: a picture in, the JSON line out, or the panel."""
         name, predictor = self._reader(request.query.get("model"))
-        number = parse_number(request.query.get("number", ""))
+        number = _number_in(request)
         picture = picture_in(request)
         if request.query.get("explain") == "1":
             png, found = await self.pool.run(request.client, lambda: draw(predictor, picture, number))
@@ -283,3 +282,11 @@ class Application:
 
     async def _is_ready(self, _: Request) -> Response:
         return Response.json({"ready": self.ready}, 200 if self.ready else 503)
+
+
+def _number_in(request: Request) -> int:
+    """The second number, from the query."""
+    text = request.query.get("number", "")
+    if not (len(text) == 1 and text in "0123456789"):
+        raise Refused(400, "bad_call", f"number, in the query, must be a whole number from 0 to 9, found {text[:40]!r}")
+    return int(text)

@@ -16,22 +16,27 @@ async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes
         Refused: 413 where it is too large, 408 where it does not come.
     """
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > limits.body:
+    if told.isdecimal() and int(told[:20]) > limits.passed_by:
         raise _too_large(limits)
-    body = bytearray()
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise Refused(400, "cut_off", "the request ended before its body did")
-                body += message.get("body", b"")
-                if len(body) > limits.body:
+                size += len(message.get("body", b""))
+                if size > limits.passed_by:
                     raise _too_large(limits)
+                if size <= limits.body:
+                    body += message.get("body", b"")
                 if not message.get("more_body", False):
-                    return bytes(body)
+                    break
     except TimeoutError as error:
         raise Refused(408, "too_slow", f"no whole body within {limits.body_seconds:g} s") from error
+    if size > limits.body:
+        raise _too_large(limits)
+    return bytes(body)
 
 
 def _too_large(limits: Limits) -> Refused:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from mnistsum_runtime.commands.entry import write_error
+from mnistsum_runtime.terminal import write_error
 
 if TYPE_CHECKING:
     from mnistsum_runtime.serve.messages import Response, Scope

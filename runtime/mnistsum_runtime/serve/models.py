@@ -62,8 +62,8 @@ def open_models(files: Sequence[str], operations: Sequence[str], threads: int) -
         CallError: Two would have one name.
         ModelError: A file is missing or damaged.
     """
-    wishes: list[tuple[str | None, str | None]] = [(file, None) for file in files]
-    wishes += [(None, operation) for operation in operations]
+    wishes: list[tuple[str | None, str | None]] = [(None, operation) for operation in operations]
+    wishes += [(file, None) for file in files]
     served: dict[str, ServedModel] = {}
     for file, operation in wishes or [(None, None)]:
         model = open_served(find_named_model(file, operation), threads)

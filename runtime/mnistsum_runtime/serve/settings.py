@@ -12,6 +12,9 @@ class Limits:
 
     body: int = 10_000_000
     """Bytes of a request's body: a phone's photo has 3 to 8 million."""
+    passed_by: int = 64_000_000
+    """Bytes of a body that is too large are read past so far, so that its client gets to see the answer: one that is
+    still sending when the connection closes does not."""
     header: int = 16_384
     """Bytes of the request line and all headers together."""
     batch: int = 64
