@@ -78,7 +78,7 @@ def read_drawings(folder: Path) -> LabelledSet:
     Raises:
         CallError: A picture has no label, or there are no pictures.
     """
-    pictures, unlabelled = find_labelled(folder, number=0)
+    pictures, unlabelled, _ = find_labelled(folder, number=0)
     if unlabelled:
         raise CallError(f"{unlabelled[0]}: expected the digit that it shows at the end of its name")
     return LabelledSet(DRAWINGS, folder, [each.path for each in pictures], [each.label for each in pictures])

@@ -7,6 +7,14 @@ from pathlib import Path
 from mnistsum_runtime.errors import WorkError
 
 
+def is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file, however they are written: over links, `..`, or as a second name of it."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # one is not there yet, or no path can be such
+        return False
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`; whatever stood there stays if anything goes wrong.
 

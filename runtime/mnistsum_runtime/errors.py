@@ -1,5 +1,7 @@
 """The errors that mnistsum raises on purpose. Each message is one line: what was found, expected, and what to do."""
 
+from typing import Any
+
 
 class MnistsumError(Exception):
     """Base of all; `exit_code` is what a command ends with when the error ends it."""
@@ -21,6 +23,10 @@ class PictureError(MnistsumError):
         super().__init__(message)
         self.kind = kind
         self.message = message
+
+    def __reduce__(self) -> tuple[type, tuple[str, str], dict[str, Any]]:
+        """To be sent to another process: the usual way would call it with the message alone."""
+        return type(self), (self.kind, self.message), self.__dict__
 
 
 class WorkError(MnistsumError):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -39,7 +40,8 @@ class Contender:
         if self.form == "body":
             return picture, "image/png"
         if self.form == "base64":
-            tensor = {"name": "picture", "shape": [1], "datatype": "BYTES", "data": [b64encode(picture).decode()]}
+            data = [b64encode(picture).decode()]
+            tensor: dict[str, Any] = {"name": "picture", "shape": [1], "datatype": "BYTES", "data": data}
             tensor["parameters"] = {"content_type": "base64"}
             return json.dumps({"inputs": [tensor]}).encode(), "application/json"
         head = (

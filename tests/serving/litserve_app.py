@@ -12,7 +12,7 @@ from mnistsum_runtime import Predictor
 class Reader(litserve.LitAPI):
     """A picture in a form, the number 4."""
 
-    def setup(self, device: str) -> None:
+    def setup(self, device: str) -> None:  # noqa: ARG002  (of the base class)
         self.predictor = Predictor()
 
     def decode_request(self, request: Request) -> bytes:

@@ -67,13 +67,19 @@ def command(
 
     The table: pictures; digit right; digit and sum right; called reliable; digit and sum right of those.
 
-    Exit code: 0 done, 1 a picture gave no answer (it counts as wrong), 2 the call was wrong or nothing has a label, 3
-    the model is missing or damaged.
+    Exit code: 0 done, 1 a picture gave no answer (it counts as wrong) or a folder in it cannot be read, 2 the call was
+    wrong or nothing has a label, 3 the model is missing or damaged.
     """  # noqa: D301  (click needs the backspace itself)
     with loading():
         from mnistsum_runtime.measure.evaluation import Outcome, Tally, by_folder, find_labelled, format_table
 
-    pictures, unlabelled = find_labelled(folder, number)
+    pictures, unlabelled, unread = find_labelled(folder, number)
+    if explain is not None:
+        from mnistsum_runtime.commands.drawing_into import refuse_inputs
+
+        refuse_inputs(explain, [str(folder)], model, operation)
+    for error in unread:
+        write_error(f"{NAME}: {error.message}")
     with loading():
         from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
         from mnistsum_runtime.predictor import Predictor
@@ -100,6 +106,7 @@ def command(
                 | {
                     "model": str(predictor.model.path),
                     "unlabelled": [str(path) for path in unlabelled],
+                    "unread": [error.message for error in unread],
                     "folders": [row.to_dict() for row in rows],
                     "mistakes": [outcome.to_json() for outcome in outcomes if not outcome.both_right],
                 }
@@ -112,7 +119,7 @@ def command(
                 click.echo(_describe_mistake(outcome))
     if explain is not None:
         _write(mistakes, explain)
-    return 1 if total.unanswered else 0
+    return 1 if total.unanswered or unread else 0
 
 
 def _describe_mistake(outcome: Outcome) -> str:

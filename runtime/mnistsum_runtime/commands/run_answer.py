@@ -55,8 +55,10 @@ def answer(
         raise CallError("expected IMAGE... NUMBER, for example: mnistsum-run seven.png 4")
     *images, number_text = arguments
     number = parse_number(number_text)
-    if explain is not None and explain in images:
-        raise CallError(f"{explain} is one of the pictures: name another file to draw into")
+    if explain is not None:
+        from mnistsum_runtime.commands.drawing_into import refuse_inputs
+
+        refuse_inputs(explain, images, model, operation)
     single = len(images) == 1 and not os.path.isdir(images[0])
     predictor = open_predictor(model, operation, threads, optimise=not single, min_confidence=min_confidence)
     if explain is not None:
@@ -95,19 +97,18 @@ def expand(images: Iterable[str]) -> Iterator[tuple[str, Source | PictureError]]
 
 
 def _expand_folder(folder: str) -> Iterator[tuple[str, Source | PictureError]]:
-    from mnistsum_runtime.preparation.picture import SUFFIXES
+    from mnistsum_runtime.preparation.folder import is_called_picture, regular_file
 
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.path, entry.is_dir()) for entry in entries]
+            names = [entry.path for entry in entries if is_called_picture(entry.name)]
     except OSError as error:
         yield folder, PictureError("not_readable", f"{folder}: cannot be read: {error.strerror or error}")
         return
-    names = sorted(path for path, is_dir in found if os.path.splitext(path)[1].lower() in SUFFIXES and not is_dir)
-    if not names:
+    found = [(name, source) for name in sorted(names) if (source := regular_file(name)) is not None]
+    if not found:
         yield folder, PictureError("empty", f"{folder}: the folder has no pictures in it")
-    for name in names:
-        yield name, name
+    yield from found
 
 
 def _read_standard_input() -> bytes | PictureError:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.errors import CallError, PictureError
-from mnistsum_runtime.preparation.picture import SUFFIXES
+from mnistsum_runtime.preparation.folder import is_called_picture, regular_file
+from mnistsum_runtime.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from mnistsum_runtime.operations import Operation
     from mnistsum_runtime.prediction import JsonValue, Prediction
@@ -100,29 +102,33 @@ class Tally:
         }
 
 
-def find_labelled(folder: Path, number: int | None) -> tuple[list[Labelled], list[Path]]:
+class FoundPictures(NamedTuple):
+    """What is in a folder and the folders in it."""
+
+    labelled: list[Labelled]
+    unlabelled: list[Path]
+    """Pictures whose label nobody knows."""
+    unread: list[PictureError]
+    """Folders that cannot be read, and what is called a picture and is no file."""
+
+
+def find_labelled(folder: Path, number: int | None) -> FoundPictures:
     """All pictures in a folder and the folders in it, in the order of their paths.
 
     Args:
         folder: Where to look.
         number: The second number of every picture; None gives them 0 to 9 in turn.
 
-    Returns:
-        The labelled pictures, and the files that have no label.
-
     Raises:
         CallError: There is no such folder, it cannot be read, or it has no labelled picture.
     """
     if not folder.is_dir():
         raise CallError(f"{folder}: no such folder")
-    try:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    except OSError as error:
-        raise CallError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    files, unread = _walk(folder)
     labels = {path: label_of(path) for path in files}
     labelled = [(path, label) for path, label in labels.items() if label is not None]
     if not files:
-        raise CallError(f"{folder}: no pictures in it, nor in the folders in it")
+        raise CallError(unread[0].message if unread else f"{folder}: no pictures in it, nor in the folders in it")
     if not labelled:
         raise CallError(
             f"{folder}: none of its {len(files)} pictures has a label; expected the digit as the name of a folder "
@@ -132,7 +138,24 @@ def find_labelled(folder: Path, number: int | None) -> tuple[list[Labelled], lis
         Labelled(path, label, index % NUMBERS if number is None else number)
         for index, (path, label) in enumerate(labelled)
     ]
-    return pictures, [path for path, label in labels.items() if label is None]
+    return FoundPictures(pictures, [path for path, label in labels.items() if label is None], unread)
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[PictureError]]:
+    files: list[Path] = []
+    unread: list[PictureError] = []
+
+    def note(error: OSError) -> None:
+        unread.append(PictureError("not_readable", f"{error.filename}: cannot be read: {error.strerror or error}"))
+
+    for inner, _, names in os.walk(folder, onerror=note):
+        for name in filter(is_called_picture, names):
+            found = regular_file(os.path.join(inner, name))  # noqa: PTH118
+            if isinstance(found, PictureError):
+                unread.append(found)
+            elif found is not None:
+                files.append(Path(found))
+    return sorted(files), unread
 
 
 def label_of(path: Path) -> int | None:
@@ -153,14 +176,13 @@ def by_folder(outcomes: Sequence[Outcome], root: Path) -> Iterator[Tally]:
 
 def format_table(rows: Sequence[Tally]) -> str:
     """The tallies as a table for people."""
-    width = max(6, *(len(row.name) for row in rows))
+    names = [one_line(row.name) for row in rows]
+    width = max(6, *map(len, names))
     lines = [f"{'folder':<{width}}{'pictures':>10}{'digit':>10}{'both':>10}{'reliable':>10}{'right of those':>16}"]
-    for row in rows:
+    for name, row in zip(names, rows, strict=True):
         shares = (row.digit_right, row.both_right, row.reliable)
         cells = "".join(f"{_percent(count, row.pictures):>10}" for count in shares)
-        lines.append(
-            f"{row.name:<{width}}{row.pictures:>10,}{cells}{_percent(row.reliable_and_right, row.reliable):>16}"
-        )
+        lines.append(f"{name:<{width}}{row.pictures:>10,}{cells}{_percent(row.reliable_and_right, row.reliable):>16}")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ import os
 import threading
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded."""
+MAX_SIDE = 30_000
+"""Pictures with a longer side are refused too: of a thin one, each step costs more than its pixels say."""
+MAX_MEMORY = 500_000_000
+"""Bytes that decoding may take, by `_bytes_per_pixel`: of some pictures less than `MAX_PIXELS` are decoded."""
 MAX_BYTES = 64_000_000
 """Larger files are refused before they are read."""
 DRAFT_SIDE = 1000
@@ -56,6 +61,9 @@ SUFFIXES = (
     | frozenset((".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tga", ".ico"))
 )
 """Endings by which pictures are found in a folder."""
+
+_BYTES_PER_PIXEL = {"JPEG2000": 19.0, "WEBP": 16.0, "AVIF": 9.2}
+"""Of formats whose decoders keep copies of their own."""
 
 _EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _EXIF_ORIENTATION = 0x0112
@@ -122,7 +130,8 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
     if isinstance(source, np.ndarray):
         return _grey_from_array(source, name)
     if isinstance(source, str | os.PathLike):
-        return _decode(_read_file(os.fspath(source)), os.fspath(source))
+        path = _path_of(source)
+        return _decode(_read_file(path), path)
     if isinstance(source, bytes):
         return _decode(source, name)
     from PIL import Image
@@ -130,6 +139,13 @@ def read_picture(source: Source, name: str = "the picture") -> Grey:
     if isinstance(source, Image.Image):
         return _grey_from_image(source, name)
     raise CallError(f"a picture is a path, bytes, a Pillow image or a numpy array, found {type(source).__name__}")
+
+
+def _path_of(source: str | os.PathLike[str]) -> str:
+    try:
+        return os.fsdecode(source)
+    except Exception as error:  # somebody's own class may raise anything
+        raise CallError(f"a picture's path cannot be had from {type(source).__name__}: {error}") from error
 
 
 def _read_file(path: str) -> bytes:
@@ -151,10 +167,21 @@ def _too_many_bytes(name: str) -> PictureError:
     return PictureError("too_large", f"{name}: more than {MAX_BYTES // 1_000_000} MB, the most that is read")
 
 
-def _check_pixels(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        limit = MAX_PIXELS // 1_000_000
+def _check_pixels(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
+    if width * height > most:
+        limit = most // 1_000_000
         raise PictureError("too_large", f"{name}: {width}x{height} pixels, at most {limit} megapixels are decoded")
+    if max(width, height) > MAX_SIDE:
+        raise PictureError("too_large", f"{name}: {width}x{height} pixels, a side has at most {MAX_SIDE:,}")
+
+
+def _bytes_per_pixel(image: Image.Image) -> float:
+    """What decoding and flattening took at its peak, measured with pictures of 27 to 64 megapixels."""
+    if image.format in _BYTES_PER_PIXEL:
+        return _BYTES_PER_PIXEL[image.format]
+    if image.mode in ("I", "F"):
+        return 16
+    return 13 if image.has_transparency_data else 9 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 7.5
 
 
 def _decode(content: bytes, name: str) -> Grey:
@@ -187,6 +214,11 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
         signature, module, kind, content, size = found
         _check_pixels(*size, name)
     plugin: type[ImageFile.ImageFile] = getattr(import_module(module), kind)
+    _let_pillow_log_to_nobody()
+    if kind == "TiffImageFile":
+        from mnistsum_runtime.preparation.libtiff import silence
+
+        silence()
     try:
         return plugin(BytesIO(content))
     except Exception as error:  # Pillow's plugins raise whatever a damaged header leads them to
@@ -196,6 +228,14 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
         raise _truncated(name, error) from error
 
 
+@cache
+def _let_pillow_log_to_nobody() -> None:
+    """What Pillow logs goes to the handlers that a program has set up, and no more to standard error without any."""
+    from logging import NullHandler, getLogger
+
+    getLogger("PIL").addHandler(NullHandler())
+
+
 def _not_a_picture(name: str) -> PictureError:
     known = "PNG, JPEG, GIF, TIFF, WebP, BMP, PNM, HEIC, AVIF, JPEG 2000, TGA or ICO"
     return PictureError("not_a_picture", f"{name}: not a picture ({known})")
@@ -203,11 +243,13 @@ def _not_a_picture(name: str) -> PictureError:
 
 def _truncated(name: str, error: Exception) -> PictureError:
     reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError) or "out of memory" in reason:
+        return PictureError("too_large", f"{name}: too little memory to decode it")
     return PictureError("truncated", f"{name}: the picture is cut off or damaged: {reason}")
 
 
 def _grey_from_image(image: Image.Image, name: str) -> Grey:
-    _check_pixels(*image.size, name)
+    _check_pixels(*image.size, name, min(MAX_PIXELS, int(MAX_MEMORY / _bytes_per_pixel(image))))
     if 0 in image.size:
         raise PictureError("empty", f"{name}: the picture has no pixels")
     with _quiet():
@@ -324,6 +366,9 @@ def over_own_ground(grey: Image.Image, alpha: Image.Image) -> Image.Image:
 
 def _grey_from_array(array: NDArray[Any], name: str) -> Grey:
     """Check an array and bring it to grey; two-dimensional uint8, uint16 and float32 are not copied."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise PictureError("bad_array", f"{name}: a masked array: say what is behind the mask, with its filled()")
+    array = np.asarray(array)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     colour = array.ndim == 3 and array.shape[2] in (3, 4)

@@ -42,8 +42,16 @@ def prepare_picture(grey: Grey, name: str = "the picture") -> PreparedPicture:
     and passed through unchanged.
 
     Raises:
-        PictureError: `no_digit`: there is nothing in the picture that could be ink.
+        PictureError: `no_digit`: there is nothing in the picture that could be ink. Or `too_large`: there is too little
+            memory for it.
     """
+    try:
+        return _prepare(grey, name)
+    except MemoryError as error:
+        raise PictureError("too_large", f"{name}: too little memory to prepare it") from error
+
+
+def _prepare(grey: Grey, name: str) -> PreparedPicture:
     if grey.shape == (IMAGE_SIZE, IMAGE_SIZE):
         if grey.min() == grey.max():
             raise PictureError("no_digit", f"{name}: one colour from edge to edge, there is no digit in it")
