@@ -2,9 +2,21 @@
 
 import os
 import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mnistsum_runtime.errors import WorkError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_ENDING = ".tmp"
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 def is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
@@ -27,36 +39,42 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_together(contents: dict[Path, bytes]) -> None:
     """Write several files, all or none: every one is complete on the disk before the first takes its place.
 
-    Only a process that is killed between two renames, or a machine that stops there, can leave new beside old, so files
-    that belong together must name each other's hash.
+    They take their places while no other process of ours puts files into the same folder, and no signal comes between;
+    so that of two calls at once the files of one stand. Only a process that is killed between two renames, or a machine
+    that stops there, can leave new beside old: files that belong together must name each other's hash. What a killed
+    process has left beside its place goes with the next call.
 
     Raises:
         WorkError: A folder is not there or not writable, or the disk is full, or something stands there that is no
             regular file; all old files still stand.
     """
-    ready: dict[Path, Path] = {}
-    try:
-        for path, content in contents.items():
-            if path.is_dir():  # the one thing that only the rename would find
-                raise WorkError(f"cannot write {path}: Is a directory")
-            if path.exists() and not path.is_file():
-                raise WorkError(f"cannot write {path}: a device or a pipe, not a file")
-            beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-            with beside.open("xb") as file:
+    with ExitStack() as open_files:
+        ready: dict[Path, Path] = {}
+        try:
+            for path, content in contents.items():
+                if path.is_dir():  # the one thing that only the rename would find
+                    raise WorkError(f"cannot write {path}: Is a directory")
+                if path.exists() and not path.is_file():
+                    raise WorkError(f"cannot write {path}: a device or a pipe, not a file")
+                _remove_left(path)
+                beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_ENDING}")
+                file = open_files.enter_context(beside.open("xb"))
                 ready[beside] = path
+                try_lock(file.fileno())  # until it has its place: nobody takes it for one that was left
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        _take_places(ready)
-    except OSError as error:
-        raise WorkError(f"cannot write {error.filename2 or path}: {error.strerror or error}") from error
-    finally:
-        for beside in ready:
-            beside.unlink(missing_ok=True)
+            with _folder_to_ourselves(path.parent), _signals_afterwards():
+                _take_places(ready)
+        except OSError as error:
+            raise WorkError(f"cannot write {error.filename2 or path}: {error.strerror or error}") from error
+        finally:
+            for beside in ready:
+                beside.unlink(missing_ok=True)
 
 
 def _take_places(ready: dict[Path, Path]) -> None:
-    """Rename every file to its place; if one cannot be, or on Ctrl-C, the old ones are put back."""
+    """Rename every file to its place; if one cannot be, the old ones are put back."""
     old = {path: path.read_bytes() for path in ready.values() if path.exists()}
     try:
         for beside, path in ready.items():
@@ -66,7 +84,65 @@ def _take_places(ready: dict[Path, Path]) -> None:
             if beside.exists():  # it has not taken its place
                 continue
             if path in old:
-                write_atomically(path, old[path])
+                path.write_bytes(old[path])
             else:
                 path.unlink()
         raise
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what killed processes have left beside a file: what nobody has locked."""
+    if fcntl is None or not path.parent.is_dir():
+        return
+    begins = f".{path.name}."
+    for left in path.parent.iterdir():
+        token = left.name.removeprefix(begins).removesuffix(_ENDING)
+        if left.name == f"{begins}{token}{_ENDING}" and len(token) == 8:
+            with suppress(OSError), left.open("rb") as file:
+                if try_lock(file.fileno()):
+                    left.unlink()
+
+
+def try_lock(file: int) -> bool:
+    """Lock an open file for this process, if no other has it. Where the system or the disk has no locks: yes."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def _folder_to_ourselves(folder: Path) -> Iterator[None]:
+    """Wait until no other process of ours is here. Where the system or the disk has no locks, do not."""
+    if fcntl is None:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def _signals_afterwards() -> Iterator[None]:
+    """Let signals that would end the process wait. Python lets only the main thread say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    usual = {number: signal.signal(number, lambda n, _: came.append(n)) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)

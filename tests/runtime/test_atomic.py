@@ -1,11 +1,14 @@
 """Files that are written together: all of them or none."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from mnistsum_runtime.atomic import write_together
+from mnistsum_runtime.atomic import is_same_file, write_atomically, write_together
 from mnistsum_runtime.errors import WorkError
 
 
@@ -40,3 +43,80 @@ def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match="a device or a pipe"):
         write_together({tmp_path / "a": b"new", pipe: b"new"})
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_path_is_known_however_it_is_written(tmp_path: Path) -> None:
+    one = tmp_path / "a"
+    one.write_bytes(b"a")
+    (tmp_path / "hard").hardlink_to(one)
+    (tmp_path / "soft").symlink_to(one)
+    for other in (one, tmp_path / "hard", tmp_path / "soft", f"{tmp_path}/../{tmp_path.name}/a"):
+        assert is_same_file(one, other)
+    assert not is_same_file(one, tmp_path / "none")
+    assert not is_same_file(one, "a\0b")
+
+
+def child(script: str, *arguments: object) -> subprocess.Popen[str]:
+    head = "import os, signal, sys, time; from pathlib import Path; from mnistsum_runtime import atomic\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", head + script, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    stop = (
+        "atomic.os.fsync = lambda _: (print('there', flush=True), {})\natomic.write_atomically(Path(sys.argv[1]), b'x')"
+    )
+    killed = child(stop.format("os.kill(os.getpid(), signal.SIGKILL)"), path)
+    killed.communicate()
+    living = child(stop.format("time.sleep(60)"), path)
+    assert living.stdout is not None
+    living.stdout.readline()
+    assert len(list(tmp_path.glob(".a.*.tmp"))) == 1, "the killed one's was taken away by the next"
+    (tmp_path / ".a.note.tmp").write_bytes(b"somebody's own")
+    (tmp_path / ".ab.12345678.tmp").write_bytes(b"of another file")
+    write_atomically(path, b"new")
+    assert len(list(tmp_path.glob(".a.????????.tmp"))) == 1
+    living.kill()
+    living.communicate()
+    write_atomically(path, b"newer")
+    assert {file.name for file in tmp_path.iterdir()} == {"a", ".a.note.tmp", ".ab.12345678.tmp"}
+
+
+def test_a_signal_between_two_renames_waits_until_both_stand(tmp_path: Path) -> None:
+    script = (
+        "rename = Path.replace\n"
+        "def slow(one, other):\n"
+        "    found = rename(one, other)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return found\n"
+        "Path.replace = slow\n"
+        "atomic.write_together({Path(sys.argv[1]): b'new', Path(sys.argv[2]): b'new'})\n"
+        "print('not ended')"
+    )
+    paths = [tmp_path / name for name in ("a", "b")]
+    for path in paths:
+        path.write_bytes(b"old")
+    process = child(script, *paths)
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (-signal.SIGTERM, "")
+    assert [path.read_bytes() for path in paths] == [b"new", b"new"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_of_two_calls_at_once_the_files_of_one_stand(tmp_path: Path) -> None:
+    script = (
+        "rename = Path.replace\n"
+        "Path.replace = lambda one, other: (rename(one, other), time.sleep(0.002))[0]\n"
+        "paths = [Path(text) for text in sys.argv[2:]]\n"
+        "for _ in range(40): atomic.write_together(dict.fromkeys(paths, sys.argv[1].encode()))"
+    )
+    paths = [tmp_path / name for name in ("a", "b")]
+    for _ in range(3):
+        processes = [child(script, word, *paths) for word in ("one", "other")]
+        for process in processes:
+            process.communicate()
+            assert process.returncode == 0
+        assert len({path.read_bytes() for path in paths}) == 1
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,8 +1,11 @@
 """A checkpoint comes back as it was written, or is refused in one line; the hash names its tensors and nothing else."""
 
 import json
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -157,6 +160,75 @@ def test_description_that_makes_no_sense_is_refused(file: Path, change: dict[str
     tensors, description = read_safetensors(file)
     write_safetensors(file, tensors, description | change)
     refused(file, "not a mnistsum checkpoint")
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        [1.0, 1.0, 0.5],
+        "warm",
+        {},
+        {"digit_temperature": 0.0, "value_temperature": 1.0, "least_confidence": 0.5},
+        {"digit_temperature": 1.0, "value_temperature": "1", "least_confidence": 0.5},
+        {"digit_temperature": 1.0, "value_temperature": True, "least_confidence": 0.5},
+        {"digit_temperature": 1.0, "value_temperature": 1.0, "least_confidence": 7},
+        {"digit_temperature": 1e-320, "value_temperature": 1.0, "least_confidence": 0.5},
+    ],
+    ids=str,
+)
+def test_a_calibration_that_is_none_is_refused(file: Path, calibration: object) -> None:
+    rewrite(file, lambda entry: entry["facts"].update(calibration=calibration))
+    assert refusal(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda entry: entry.update(members=1_000_000_000),
+        lambda entry: entry.update(members=True),
+        lambda entry: entry["architecture"].update(widths=[20000, 20000, 20000]),
+        lambda entry: entry["architecture"].update(widths=[4096, 4096, 4096]),
+        lambda entry: entry["architecture"].update(widths=[-1, 48, 96]),
+        lambda entry: entry["architecture"].update(widths=[32, 48]),
+        lambda entry: entry["architecture"].update(dense=10**30),
+        lambda entry: entry["architecture"].update(gate=32.0),
+        lambda entry: entry["architecture"].update(dropout=2),
+        lambda entry: entry["architecture"].update(mean="no"),
+    ],
+)
+def test_no_network_is_made_that_the_file_does_not_have(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    rewrite(file, change)
+    tracemalloc.start()
+    assert refusal(file)
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"a": NaN}', '{"format": 1, "a": 1e999}', "[]", '"text"'])
+def test_a_description_that_is_no_plain_json_is_refused(file: Path, text: str) -> None:
+    tensors, _ = read_safetensors(file)
+    save_file(tensors, file, {METADATA_KEY: text})
+    assert refusal(file)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "c.safetensors"
+    os.mkfifo(pipe)
+    assert "not a file" in refusal(pipe)
+
+
+def rewrite(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the description of a checkpoint in place."""
+    tensors, description = read_safetensors(file)
+    change(description)
+    save_file(tensors, file, {METADATA_KEY: json.dumps(description)})
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        Checkpoint.load(file)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def test_description_is_one_json_entry(file: Path) -> None:

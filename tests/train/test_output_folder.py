@@ -7,16 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 import small_training
 from calling import Called, call
-from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.cli import command
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.results import sole_training
 from small_training import EPOCHS, OPTIONS, TEST_PICTURES, call_small_training
 
 pytestmark = pytest.mark.slow
@@ -159,7 +163,7 @@ def test_resuming_a_finished_run_trains_no_more(finished: Path, tmp_path: Path) 
         assert (out / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_full_disk_is_exit_1_and_the_old_files_stand(finished: Path, tmp_path: Path) -> None:
+def test_full_disk_is_told_before_the_first_epoch_and_the_old_files_stand(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     done = subprocess.run(
@@ -171,10 +175,68 @@ def test_full_disk_is_exit_1_and_the_old_files_stand(finished: Path, tmp_path: P
     )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.splitlines()[1:] == [f"mnistsum-train: cannot write {out / 'state.safetensors'}: File too large"]
+    assert done.stderr == f"mnistsum-train: cannot write {out / '.writable'}: File too large\n"
     assert {file.name for file in out.iterdir()} == FILES
     for file in finished.iterdir():
         assert (out / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_second_training_in_one_folder_is_refused(tmp_path: Path) -> None:
+    with sole_training(tmp_path):
+        called = call_small_training("--out", tmp_path, *OPTIONS)
+        assert called.code == 2
+        assert called.err == f"mnistsum-train: another training writes to {tmp_path}: " + (
+            "wait until it is done, or name another --out\n"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_training_has_locked_is_free_again(tmp_path: Path) -> None:
+    script = (
+        "import sys, os, signal; from pathlib import Path; from mnistsum_train.results import sole_training\n"
+        "with sole_training(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert [file.name for file in tmp_path.iterdir()] == [".training"]
+    with sole_training(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+DAMAGE: dict[str, Callable[[dict[str, torch.Tensor], dict[str, Any]], object]] = {
+    "no network": lambda tensors, _: [tensors.pop(name) for name in list(tensors) if name.startswith("network.")],
+    "a tensor of another group": lambda tensors, _: tensors.update({"other.a": torch.zeros(1)}),
+    "another shape": lambda tensors, _: tensors.update({"network.blocks.0.0.weight": torch.zeros(1)}),
+    "whole numbers": lambda tensors, _: tensors.update(
+        {name: tensor.to(torch.int32) for name, tensor in tensors.items() if name.startswith("average.")}
+    ),
+    "no moments": lambda tensors, _: [tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.")],
+    "half of the moments": lambda tensors, _: tensors.pop("optimizer.0.exp_avg"),
+    "a moment of no weight": lambda tensors, _: tensors.update({"optimizer.9999.step": torch.zeros(())}),
+    "a moment of no number": lambda tensors, _: tensors.update({"optimizer.x.step": torch.zeros(())}),
+    "a moment of another shape": lambda tensors, _: tensors.update({"optimizer.0.exp_avg": torch.zeros(2, 2)}),
+    "no history": lambda _, description: description.pop("history"),
+    "a history that is text": lambda _, description: description.update(history="all went well"),
+    "a history of other fields": lambda _, description: description.update(history=[{"epoch": 1}]),
+    "an empty history": lambda _, description: description.update(history=[]),
+    "a history with a gap": lambda _, description: description["history"][0].update(epoch=2),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_state_is_exit_3_and_one_line(
+    finished: Path, tmp_path: Path, damage: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    tensors, description = read_safetensors(out / "state.safetensors")
+    damage(tensors, description)
+    del description["format"], description["tensors_sha256"]
+    write_safetensors(out / "state.safetensors", tensors, description)
+    called = call_small_training("--out", out, *OPTIONS, "--resume")
+    assert (called.code, called.out) == (3, ""), called.err
+    assert called.err.splitlines()[-1].startswith(f"mnistsum-train: {out / 'state.safetensors'} is damaged (")
+    assert "Traceback" not in called.err
 
 
 def test_product_is_trained_the_same_way(tmp_path: Path) -> None:

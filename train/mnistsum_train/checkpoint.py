@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import save
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import ModelError
 from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.reliability import Calibration
 from mnistsum_train.network import Ensemble, Network, TwoInputNetwork
 from mnistsum_train.recipe import Architecture
 from mnistsum_train.tensors import tensor_hash
@@ -19,6 +21,8 @@ from mnistsum_train.tensors import tensor_hash
 METADATA_KEY = "mnistsum"
 """The single entry of the file's metadata. One, since safetensors does not keep the order of several."""
 FORMAT = 1
+MOST_MEMBERS = 32
+"""Of an ensemble: each more takes its time, and five are hardly better than two."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,63 @@ class Checkpoint:
         """
         tensors, description = read_safetensors(path)
         try:
-            operation = OPERATIONS[description["operation"]]
-            architecture = Architecture.from_dict(description["architecture"])
-            members = description.get("members")
-            network: Network = (
-                TwoInputNetwork(operation, architecture)
-                if members is None
-                else Ensemble([TwoInputNetwork(operation, architecture) for _ in range(members)])
-            )
+            with torch.device("meta"):  # without weights: nothing is made yet that the file does not have
+                expected = _make_network(description).state_dict()
+            require_like(tensors, expected)
+            network = _make_network(description)
             network.load_state_dict(tensors)
             facts = dict(description["facts"])
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            read_calibration(facts)
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise ModelError(
                 f"{path} is a safetensors file but not a mnistsum checkpoint ({_one_line(error)}): "
                 "make one with mnistsum-train"
             ) from error
         return cls(network.eval(), facts)
+
+
+def _make_network(description: dict[str, Any]) -> Network:
+    """The network that a file describes, with its first weights.
+
+    Raises:
+        ValueError: It is none, or larger than any that is made here. Other errors pass as they are.
+    """
+    operation = OPERATIONS[description["operation"]]
+    architecture = Architecture.from_dict(description["architecture"])
+    members = description.get("members")
+    if members is None:
+        return TwoInputNetwork(operation, architecture)
+    if type(members) is not int or not 1 <= members <= MOST_MEMBERS:
+        raise ValueError(f"members are {members!r}, expected 1 to {MOST_MEMBERS}")
+    return Ensemble([TwoInputNetwork(operation, architecture) for _ in range(members)])
+
+
+def require_like(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    """Raise `ValueError` unless both have the same names, shapes and dtypes."""
+    if found.keys() != expected.keys():
+        names = sorted(found.keys() ^ expected.keys())
+        raise ValueError(f"tensors that are missing or more than there should be: {', '.join(names[:3])}")
+    for name, tensor in expected.items():
+        if found[name].shape != tensor.shape or found[name].dtype != tensor.dtype:
+            raise ValueError(
+                f"tensor {name} is {found[name].dtype} {list(found[name].shape)}, "
+                f"expected {tensor.dtype} {list(tensor.shape)}"
+            )
+
+
+def read_calibration(facts: dict[str, Any]) -> Calibration | None:
+    """The calibration among a checkpoint's facts; None where only weights were kept.
+
+    Raises:
+        ValueError: It is none. Other errors pass as they are.
+    """
+    values = facts.get("calibration")
+    if values is None:
+        return None
+    found = Calibration(**values)
+    if not all(type(value) in (int, float) for value in found):
+        raise ValueError("its calibration is not made of numbers")
+    return Calibration.from_metadata(found.to_metadata())
 
 
 def write_safetensors(path: Path, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:
@@ -93,22 +138,38 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         ModelError: Missing, damaged, a pickle, or without the description.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("a folder, a pipe or a device, not a file")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        description = json.loads(metadata[METADATA_KEY])
+        description = json.loads(metadata[METADATA_KEY], parse_constant=_refuse, parse_float=_finite)
+        if not isinstance(description, dict):
+            raise ValueError("its description is no JSON object")
         if description["format"] != FORMAT:
             raise ValueError(f"format {description['format']}, expected {FORMAT}")
         if description["tensors_sha256"] != tensor_hash(tensors):
             raise ValueError("damaged: the tensors do not have the hash that was written with them")
     except FileNotFoundError as error:
         raise ModelError(f"no checkpoint at {path}: make one with mnistsum-train") from error
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path} is not a mnistsum checkpoint ({_one_line(error)}): expected a .safetensors file from "
             "mnistsum-train; pickled checkpoints are never loaded"
         ) from error
     return tensors, description
+
+
+def _refuse(constant: str) -> None:
+    """JSON has no infinities and no NaN, though Python reads them."""
+    raise ValueError(f"its description says {constant}")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not isfinite(value):
+        raise ValueError(f"its description says {number}")
+    return value
 
 
 def _one_line(error: Exception) -> str:

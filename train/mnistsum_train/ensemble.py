@@ -13,7 +13,7 @@ from mnistsum_train.held_out import HeldOut
 from mnistsum_train.network import Ensemble, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report
-from mnistsum_train.results import CHECKPOINT_FILE, make_folder, read_metrics, write_metrics
+from mnistsum_train.results import CHECKPOINT_FILE, make_folder, read_metrics, sole_training, write_metrics
 from mnistsum_train.run import OnStart, Setup, Trained, finish, read_all_pictures, read_pictures, run_training
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep
 
@@ -48,7 +48,7 @@ def run_members(
 
     Raises:
         WorkError: Data not to be had, or `out` not writable.
-        CallError: What `out` or `folds` holds is of another recipe.
+        CallError: What `out` or `folds` holds is of another recipe, or another training writes to `out`.
         ModelError: What `folds` holds is damaged.
     """
     unseen: Part | HeldOut
@@ -59,7 +59,8 @@ def run_members(
         training, test = read_all_pictures()
     make_folder(out)
     setup = Setup(training, unseen, test, device, resume, on_start, on_step, on_epoch)
-    return run_training(recipe, out, setup) if members == 1 else run_ensemble(recipe, members, out, setup)
+    with sole_training(out):
+        return run_training(recipe, out, setup) if members == 1 else run_ensemble(recipe, members, out, setup)
 
 
 def run_ensemble(recipe: Recipe, members: int, out: Path, setup: Setup) -> Report:

@@ -27,7 +27,7 @@ from mnistsum_train.held_out import HeldOut
 from mnistsum_train.presets import BASE, PRESETS
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import describe_machine, tool_versions
-from mnistsum_train.results import make_folder
+from mnistsum_train.results import make_folder, sole_training
 from mnistsum_train.run import Setup, negatives_per_kind, train_network
 from mnistsum_train.training import EpochMetrics
 
@@ -87,7 +87,8 @@ def run_folds(recipe: Recipe, folds: int, out: Path, part: Part) -> list[HeldOut
         ModelError: What `out` holds is damaged.
     """
     make_folder(out)
-    return [run_fold(recipe, fold, out / f"fold-{fold}", part) for fold in range(folds)]
+    with sole_training(out):
+        return [run_fold(recipe, fold, out / f"fold-{fold}", part) for fold in range(folds)]
 
 
 def run_fold(recipe: Recipe, fold: int, folder: Path, part: Part) -> HeldOut:

@@ -4,6 +4,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+LARGEST = 4096
+"""Channels of a block, or units of a layer."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -27,8 +30,15 @@ class Architecture:
 
         Raises:
             TypeError: A field is unknown or no such value.
+            ValueError: A size is none, or larger than any network that is made here.
         """
-        return cls(**values | {"widths": tuple(values["widths"])})
+        found = cls(**values | {"widths": tuple(values["widths"])})
+        sizes = [*found.widths, found.dense, found.gate]
+        if len(found.widths) != 3 or not all(type(size) is int and 1 <= size <= LARGEST for size in sizes):
+            raise ValueError(f"its sizes are {sizes}, expected three widths, dense and gate of 1 to {LARGEST}")
+        if type(found.mean) is not bool or type(found.dropout) not in (int, float) or not 0 <= found.dropout < 1:
+            raise ValueError(f"mean is {found.mean!r}, dropout {found.dropout!r}")
+        return found
 
 
 @dataclass(frozen=True)

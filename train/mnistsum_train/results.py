@@ -1,11 +1,13 @@
 """The output folder of a training: which files it gets, and how each is written whole or not at all."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from mnistsum_runtime.atomic import write_atomically
-from mnistsum_runtime.errors import WorkError
+from mnistsum_runtime.atomic import try_lock, write_atomically
+from mnistsum_runtime.errors import CallError, WorkError
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.calibration import agreed_confidences, right_digits
 from mnistsum_train.checkpoint import Checkpoint
@@ -22,6 +24,8 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 """An epoch a line."""
 REPORT_FILE = "report.json"
+_PROBED = 8_000_000
+"""Bytes: what a training of base leaves after its first epoch is of this size."""
 
 
 def make_folder(folder: Path) -> None:
@@ -35,8 +39,30 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise WorkError(f"cannot make the output folder {folder}: {error.strerror}") from error
     probe = folder / ".writable"
-    write_atomically(probe, b"")
+    write_atomically(probe, bytes(_PROBED))
     probe.unlink()
+
+
+@contextmanager
+def sole_training(folder: Path) -> Iterator[None]:
+    """Refuse a second training in an output folder while one runs there; where the system has no locks, do not.
+
+    Raises:
+        CallError: One does.
+        WorkError: The folder cannot be written.
+    """
+    path = folder / ".training"
+    try:
+        file = path.open("wb")
+    except OSError as error:
+        raise WorkError(f"cannot write {path}: {error.strerror or error}") from error
+    with file:
+        if not try_lock(file.fileno()):
+            raise CallError(f"another training writes to {folder}: wait until it is done, or name another --out")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def write_metrics(history: list[EpochMetrics], out: Path) -> None:

@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional as F
 
 from mnistsum_runtime.contract import NUMBERS
-from mnistsum_runtime.errors import CallError, WorkError
+from mnistsum_runtime.errors import CallError, ModelError, WorkError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.augmentation import augment, strength_at
-from mnistsum_train.checkpoint import read_safetensors, write_safetensors
+from mnistsum_train.checkpoint import read_safetensors, require_like, write_safetensors
 from mnistsum_train.data import Part, draw_numbers, epoch_generator
 from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
@@ -321,19 +321,40 @@ def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
             f"{path} was left by {description.get('identity')}, this call is {identity}: "
             "use the same options with --resume, or another --out"
         )
+    try:
+        _put_back(trainer, tensors, description)
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ModelError(f"{path} is damaged ({reason}): begin again without --resume, in another --out") from error
+
+
+def _put_back(trainer: Trainer, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:
+    """Give a trainer the weights, moments and history of a state.
+
+    Raises:
+        ValueError: Something is missing, or not of this network. Other errors pass as they are.
+    """
     groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
         groups[group][rest] = tensor
-    trainer.network.load_state_dict(groups["network"])
-    trainer.average.load_state_dict(groups["average"])
+    for name, network in (("network", trainer.network), ("average", trainer.average)):
+        require_like(groups[name], network.state_dict())
+        network.load_state_dict(groups[name])
     weights = trainer.optimizer.param_groups[0]["params"]
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, _, moment = name.partition(".")
         # The fused step goes through memory, so that moments must lie in it as the weights do (channels last).
         like = weights[int(index)] if tensor.ndim else tensor
+        if tensor.shape != like.shape or tensor.dtype != torch.float32:
+            raise ValueError(f"moment {name} is {tensor.dtype} {list(tensor.shape)}, expected {list(like.shape)}")
         moments.setdefault(int(index), {})[moment] = torch.empty_like(like).copy_(tensor)
+    if not moments or any(set(each) != {"step", "exp_avg", "exp_avg_sq"} for each in moments.values()):
+        raise ValueError("moments of the optimizer are missing")
     state = trainer.optimizer.state_dict()
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
-    trainer.history[:] = [EpochMetrics(**line) for line in description["history"]]
+    history = [EpochMetrics(**line) for line in description["history"]]
+    if not history or [line.epoch for line in history] != list(range(1, len(history) + 1)):
+        raise ValueError("its history is not of one epoch after the other")
+    trainer.history[:] = history

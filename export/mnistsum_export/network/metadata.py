@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mnistsum_export.network.int8_receipt import Int8Receipt
 from mnistsum_export.proof.receipt import tool_versions
 from mnistsum_runtime import contract
-from mnistsum_runtime.reliability import Calibration
+from mnistsum_train.checkpoint import read_calibration
 from mnistsum_train.tensors import tensor_hash
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def describe_network(checkpoint: Checkpoint, opset: int, receipt: Parity | Int8R
         if isinstance(receipt, Int8Receipt)
         else checkpoint.facts.get("accuracy", {})
     )
-    calibration = checkpoint.facts.get("calibration")  # absent where only weights were kept: an uncalibrated file
+    calibration = read_calibration(checkpoint.facts)
     return (
         {
             contract.META_OPERATION: operation.name,
@@ -38,5 +38,5 @@ def describe_network(checkpoint: Checkpoint, opset: int, receipt: Parity | Int8R
             contract.META_PARITY: receipt.to_json(),
         }
         | ({contract.META_PRECISION: contract.INT8} if isinstance(receipt, Int8Receipt) else {})
-        | ({} if calibration is None else Calibration(**calibration).to_metadata())
+        | ({} if calibration is None else calibration.to_metadata())
     )

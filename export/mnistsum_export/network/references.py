@@ -25,6 +25,7 @@ from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare
 from mnistsum_runtime.proof.comparison import Rule, labels, margins
+from mnistsum_runtime.proof.limits import check_limits
 from mnistsum_runtime.proof.model_file import ModelFile
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def with_samples(recording: Recording, content: bytes, output: Path, test: Part)
     Raises:
         ModelError: The file does not carry the contract.
     """
-    predictor = Predictor.of(check_model(ModelFile(str(output), make_session(content))))
+    # As a device opens it, with all that it refuses.
+    predictor = Predictor.of(check_model(ModelFile(str(output), make_session(content), check_limits(content))))
     pictures, digits = test.images[:, 0].numpy(), test.labels.numpy()
     files = sample_pictures(np.stack([pictures[digits == digit][0] for digit in range(NUMBERS)]))
     samples = tuple(
