@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi wheelhouse compat \
-	faults zoo dist bench clean
+	faults campaign zoo dist bench serve-bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +25,11 @@ lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
 train: .venv/.installed  ## Train into runs/sum (interrupted: again with --resume)
 	$(DEV)/mnistsum-train
 
-folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures, each held out once (2 hours)
-	$(DEV)/python -m mnistsum_train.folds --out runs/folds-six
+folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures, each held out once (1 to 4 hours)
+	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 
 seeds: .venv/.installed  ## Train base from several seeds; mean, spread, the sheet of errors
-	$(call held_out,base,sum,folds-base,2)
+	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 	$(call held_out,nano,sum,folds-nano,1)
 	$(DEV)/python -m mnistsum_train.studies.seeds --out runs/seeds
 	cp runs/seeds/seeds.json runs/seeds/mistakes_over_seeds.png artifacts/
@@ -44,7 +44,8 @@ export: .venv/.installed  ## The shipped checkpoint to mnistsum.onnx, proven
 	$(DEV)/mnistsum-export
 
 # What networks of a recipe answer for pictures that they have not learnt from: a model that learns from all pictures has its
-# temperatures and its limit from there. Folds of twelve epochs and 10,000 pictures. $(1) preset, $(2) operation, $(3) folder,
+# temperatures and its limit from there. base has all six folds; for the others, folds of twelve epochs and 10,000 pictures, of
+# which this makes some. $(1) preset, $(2) operation, $(3) folder,
 # $(4) how many
 define held_out
 	$(DEV)/python -m mnistsum_train.folds --preset $(1) --operation $(2) --screen --first $(4) --out runs/$(3)
@@ -72,7 +73,7 @@ endef
 # runs/ has finished is not repeated (`make clean` before it, after a change to the code of the training). `make seeds` then
 # finds seed 0 finished.
 artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
-	$(call held_out,base,sum,folds-base,2)
+	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 	$(call shipped_model,base,sum,base-0,sum,mnistsum_artifacts/mnistsum-sum,folds-base)
 	cp runs/folds-base/folds.json artifacts/sum/
 	$(call shipped_int8,sum,mnistsum_artifacts/mnistsum-sum)
@@ -124,6 +125,10 @@ faults: .venv/.installed  ## Planted faults before the proof, torch and Polygrap
 	PYTHONPATH=tests $(DEV)/python -m faults.measure
 	$(MAKE) tables
 
+# COUNT=1000 tries of each campaign, SEED=1 for others; FULL=1 writes artifacts/campaign.json.
+campaign: .venv/.installed  ## What must break nothing: hostile files, shared use (5 minutes; FULL=1: an hour)
+	PYTHONPATH=tests $(DEV)/python -m campaign.run $(if $(FULL),--full) $(if $(COUNT),--count $(COUNT)) --seed $(or $(SEED),0)
+
 zoo: .venv/.installed  ## Prove 82 architectures, and count false alarms: artifacts/zoo.json (17 minutes)
 	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure
 	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure --false-alarms
@@ -134,11 +139,16 @@ dist: .venv/.installed  ## Wheel and sdist into dist/, checked
 	$(DEV)/python -m build --outdir dist
 	$(DEV)/twine check --strict dist/*
 
+# wrk asks, of the Debian package; MLServer 1.7.1 does not start with a newer uvloop.
+serve-bench: .venv-serve-bench/.installed  ## mnistsum-serve beside MLServer and LitServe: artifacts/serve.json (5 minutes)
+	PYTHONPATH=tests .venv-serve-bench/bin/python -m serving.measure
+	$(MAKE) tables
+
 bench: .venv-run/.installed  ## Measure this device: start, memory, latency, throughput
 	$(RUN)/mnistsum-bench
 
 clean:  ## Remove environments, builds and trial runs
-	rm -rf .venv .venv-run build dist runs wheelhouse .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-run .venv-serve-bench build dist runs wheelhouse .mypy_cache .pytest_cache .ruff_cache
 
 .venv-run/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-run
@@ -149,4 +159,9 @@ clean:  ## Remove environments, builds and trial runs
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(DEV)/python $(PIP_INSTALL) -e '.[dev]'
+	touch $@
+
+.venv-serve-bench/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-serve-bench
+	.venv-serve-bench/bin/python $(PIP_INSTALL) -e '.[serve]' mlserver==1.7.1 litserve==0.2.19 uvloop==0.21.0 'tritonclient[http]'
 	touch $@
