@@ -222,6 +222,43 @@ def compat_table() -> str:
     return (ARTIFACTS / "compat.md").read_text(encoding="utf-8")
 
 
+def campaign_table() -> str:
+    """What was thrown at the commands and what held, as `make campaign` counted it."""
+    measured = _load("campaign.json")
+    rows = [["campaign (`make campaign`)", "tried", "held", "failed"]]
+    for name, each in measured["campaigns"].items():
+        counts = (f"{each[key]:,}" for key in ("tried", "held", "failed"))
+        rows.append([f"{name}: {each['what']}", *counts])
+    dates = sorted(each["date"] for each in measured["campaigns"].values())
+    versions = measured["versions"]
+    return _table(rows) + (
+        f"\n{dates[-1]}, {measured['machine']['board']}; onnxruntime {versions['onnxruntime']}, Pillow "
+        f"{versions['Pillow']}. What fails is kept in a folder.\n"
+    )
+
+
+def serve_table() -> str:
+    """Our server beside others, as `make serve-bench` measured them."""
+    measured = _load("serve.json")
+    client, start, memory = measured["client"], measured["start"], measured["memory"]
+    clients = {"mnistsum-serve": "mnistsum-serve, binary", "MLServer": "MLServer, json"}
+    rows = [["", "tritonclient, one picture: p50, p99", "28x28 PNG, 8 connections", "memory"]]
+    for each in measured["throughput"]:
+        times = client.get(clients.get(each["name"], ""))
+        shown = f"{times['p50_ms']:.2f}, {times['p99_ms']:.2f} ms" if times else "-"
+        rows.append(
+            [each["name"], shown, f"{each['requests_per_second']:,.0f} a second", f"{each['memory_mb']:.0f} MB"]
+        )
+    json_times, versions = client["mnistsum-serve, json"], measured["versions"]
+    return _table(rows) + (
+        f"\nWith tensors as JSON, as MLServer has them: {json_times['p50_ms']:.2f}, {json_times['p99_ms']:.2f} ms. "
+        f"It is ready after {start['serve_ratio']:.2f} x of a whole `mnistsum-run`. Memory after 1,000 requests "
+        f"{memory['after_1000_mb']:.1f} MB, after {memory['requests']:,} {memory['after_all_mb']:.1f} MB. One run "
+        f"({measured['machine']['processor']}, {measured['machine']['cores']} cores); MLServer {versions['mlserver']}, "
+        f"LitServe {versions['litserve']}.\n"
+    )
+
+
 def faults_table() -> str:
     """What each check said of each planted fault, as `make faults` wrote it."""
     measured = _load("faults.json")
@@ -304,6 +341,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "seeds": seeds_table,
     "race": race_table,
     "faults": faults_table,
+    "serve": serve_table,
+    "campaign": campaign_table,
     "zoo": zoo_table,
 }
 
