@@ -101,6 +101,16 @@ def test_too_little_memory_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> N
         prepare.prepare_picture(np.pad(drawn_digit(7), 20))
 
 
+def test_a_palette_picture_without_its_palette_is_damaged() -> None:
+    """Found by `make campaign`, one of 20,000."""
+    content = png(Image.fromarray(drawn_digit(7)).convert("P"))
+    start = content.index(b"PLTE") - 4
+    length = int.from_bytes(content[start : start + 4], "big")
+    with pytest.raises(PictureError, match="cut off or damaged") as caught:
+        read_picture(content[:start] + content[start + 12 + length :])
+    assert caught.value.kind == "truncated"
+
+
 # Objects.
 
 

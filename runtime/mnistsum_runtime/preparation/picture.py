@@ -181,7 +181,9 @@ def _bytes_per_pixel(image: Image.Image) -> float:
         return _BYTES_PER_PIXEL[image.format]
     if image.mode in ("I", "F"):
         return 16
-    return 13 if image.has_transparency_data else 9 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 7.5
+    # Not Image.has_transparency_data, which fails on an image whose palette is missing.
+    transparent = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    return 13 if transparent else 9 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 7.5
 
 
 def _decode(content: bytes, name: str) -> Grey:
