@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi wheelhouse compat \
-	faults campaign zoo dist bench serve-bench clean
+	faults campaign zoo browser dist bench serve-bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +133,14 @@ zoo: .venv/.installed  ## Prove 82 architectures, and count false alarms: artifa
 	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure
 	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure --false-alarms
 	$(MAKE) tables
+
+browser: .venv/.installed  ## Draw on the page in Debian's chromium; screenshots in runs/browser (4 minutes)
+	@command -v chromium > /dev/null || if [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
+	else \
+		echo "chromium is missing, and root alone can install it: apt-get install chromium fonts-dejavu-core" >&2; exit 1; \
+	fi
+	$(DEV)/python -m pytest tests/browser
 
 dist: .venv/.installed  ## Wheel and sdist into dist/, checked
 	rm -rf dist

@@ -354,7 +354,8 @@ function signOf(model) {
 }
 
 function percent(probability) {
-  return probability >= 0.9995 ? "over 99.9 %" : `${(100 * probability).toFixed(1)} %`;
+  const text = probability >= 0.9995 ? "over 99.9 %" : `${(100 * probability).toFixed(1)} %`;
+  return text.replaceAll(" ", "\u00a0"); // never broken between lines
 }
 
 function showEquation(digit, number, relation, value) {
@@ -375,7 +376,7 @@ function showWords(state, verdict, why, spoken = "") {
   setText("why", why);
 }
 
-function showNothing(why = "Draw one digit with mouse, finger or pen, or open a photo of one.") {
+function showNothing(why = "Draw one digit with mouse, finger or pen, or open a photo.") {
   showEquation(null, page.number, "=", null);
   showWords("blank", "Nothing there yet", why);
   showDetails(null, page.model);
@@ -404,7 +405,7 @@ function showAnswer(line, model) {
   if (line.reliable) {
     showWords("sure", "Sure", `Digit ${digitShare}, ${operation} ${valueShare}.`, spoken);
   } else {
-    const shares = `Digit ${digit}: ${digitShare}, ${operation} ${value}: ${valueShare}.`;
+    const shares = `Digit ${digitShare}, ${operation} ${valueShare}.`;
     showWords("unsure", "Unsure", `${sentence(reason)}${adviceFor(reason)} ${shares}`, spoken);
   }
   showDetails(line, model);
