@@ -56,14 +56,17 @@ def write_together(contents: dict[Path, bytes]) -> None:
                     raise WorkError(f"cannot write {path}: Is a directory")
                 if path.exists() and not path.is_file():
                     raise WorkError(f"cannot write {path}: a device or a pipe, not a file")
-                _remove_left(path)
-                beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_ENDING}")
-                file = open_files.enter_context(beside.open("xb"))
-                ready[beside] = path
-                try_lock(file.fileno())  # until it has its place: nobody takes it for one that was left
+                with _folder_to_ourselves(path.parent):  # so that nobody takes the new one, not locked yet, for left
+                    _remove_left(path)
+                    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_ENDING}")
+                    file = open_files.enter_context(beside.open("xb"))
+                    ready[beside] = path
+                    try_lock(file.fileno())  # until it has its place
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                if fcntl is None:
+                    file.close()  # Windows renames no open file
             with _folder_to_ourselves(path.parent), _signals_afterwards():
                 _take_places(ready)
         except OSError as error:
@@ -84,7 +87,8 @@ def _take_places(ready: dict[Path, Path]) -> None:
             if beside.exists():  # it has not taken its place
                 continue
             if path in old:
-                path.write_bytes(old[path])
+                beside.write_bytes(old[path])
+                beside.replace(path)
             else:
                 path.unlink()
         raise
@@ -92,15 +96,16 @@ def _take_places(ready: dict[Path, Path]) -> None:
 
 def _remove_left(path: Path) -> None:
     """Remove what killed processes have left beside a file: what nobody has locked."""
-    if fcntl is None or not path.parent.is_dir():
+    if fcntl is None:
         return
     begins = f".{path.name}."
-    for left in path.parent.iterdir():
-        token = left.name.removeprefix(begins).removesuffix(_ENDING)
-        if left.name == f"{begins}{token}{_ENDING}" and len(token) == 8:
-            with suppress(OSError), left.open("rb") as file:
-                if try_lock(file.fileno()):
-                    left.unlink()
+    with suppress(OSError):  # a folder that cannot be listed can still be written to
+        for left in path.parent.iterdir():
+            token = left.name.removeprefix(begins).removesuffix(_ENDING)
+            if left.name == f"{begins}{token}{_ENDING}" and len(token) == 8 and left.is_file():
+                with suppress(OSError), left.open("rb") as file:
+                    if try_lock(file.fileno()):
+                        left.unlink()
 
 
 def try_lock(file: int) -> bool:
@@ -119,16 +124,13 @@ def try_lock(file: int) -> bool:
 @contextmanager
 def _folder_to_ourselves(folder: Path) -> Iterator[None]:
     """Wait until no other process of ours is here. Where the system or the disk has no locks, do not."""
-    if fcntl is None:
+    with ExitStack() as opened:
+        if fcntl is not None:
+            with suppress(OSError):
+                number = os.open(folder, os.O_RDONLY)
+                opened.callback(os.close, number)
+                fcntl.flock(number, fcntl.LOCK_EX)
         yield
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(opened)
 
 
 @contextmanager
@@ -138,7 +140,8 @@ def _signals_afterwards() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    usual = {number: signal.signal(number, lambda n, _: came.append(n)) for number in _SIGNALS}
+    known = [number for number in _SIGNALS if signal.getsignal(number) is not None]  # others are not Python's
+    usual = {number: signal.signal(number, lambda n, _: came.append(n)) for number in known}
     try:
         yield
     finally:

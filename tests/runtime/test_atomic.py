@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -120,3 +121,36 @@ def test_of_two_calls_at_once_the_files_of_one_stand(tmp_path: Path) -> None:
             assert process.returncode == 0
         assert len({path.read_bytes() for path in paths}) == 1
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_listed_can_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> Never:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
+    write_atomically(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_pipe_that_looks_left_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".a.12345678.tmp")
+    write_atomically(tmp_path / "a", b"new")
+    assert {file.name for file in tmp_path.iterdir()} == {"a", ".a.12345678.tmp"}
+
+
+def test_a_file_that_has_no_lock_yet_is_not_taken_for_one_that_was_left(tmp_path: Path) -> None:
+    """Between making it and locking it, another process must not look."""
+    path = tmp_path / "a"
+    script = (
+        "lock = atomic.try_lock\n"
+        "atomic.try_lock = lambda file: (print('there', flush=True), time.sleep(1), lock(file))[-1]\n"
+        "atomic.write_atomically(Path(sys.argv[1]), b'slow')"
+    )
+    slow = child(script, path)
+    assert slow.stdout is not None
+    slow.stdout.readline()
+    write_atomically(path, b"quick")
+    slow.communicate()
+    assert slow.returncode == 0
+    assert path.read_bytes() == b"slow"
