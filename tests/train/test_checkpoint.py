@@ -204,6 +204,22 @@ def test_no_network_is_made_that_the_file_does_not_have(file: Path, change: Call
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=str)
+def test_a_weight_that_is_no_number_is_refused(file: Path, value: float) -> None:
+    def damage(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["digit_head.bias"][3] = value
+
+    refused(rewritten(file, damage), "digit_head.bias")
+
+
+def test_facts_that_are_too_deep_to_be_written_again_are_refused(file: Path) -> None:
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    rewrite(file, lambda entry: entry["facts"].update(accuracy=deep))
+    assert "nested" in refusal(file)
+
+
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a": NaN}', '{"format": 1, "a": 1e999}', "[]", '"text"'])
 def test_a_description_that_is_no_plain_json_is_refused(file: Path, text: str) -> None:
     tensors, _ = read_safetensors(file)

@@ -1,8 +1,11 @@
 """Folds: every picture is answered once by a network that has not learnt from it, and all of that can be resumed."""
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -13,7 +16,7 @@ import mnistsum_train.run
 from calling import Called, assert_one_line, call
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import SUM
-from mnistsum_train.checkpoint import Checkpoint
+from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.cli import command as train_command
 from mnistsum_train.data import Part, shuffled
 from mnistsum_train.evaluation import Answers
@@ -109,6 +112,43 @@ def test_folds_of_another_recipe_are_refused(finished: Path) -> None:
     with pytest.raises(CallError, match="name another --out"):
         run_folds(other, 1, finished, shuffled(load_few(train=True)))
     read_held_out(finished, replace(RECIPE, seed=5, epochs=9))  # neither changes what is judged
+
+
+DAMAGE: dict[str, Callable[[dict[str, torch.Tensor], dict[str, Any]], object]] = {
+    "no labels": lambda tensors, _: tensors.pop("labels"),
+    "labels that are no digits": lambda tensors, _: tensors["labels"].fill_(10),
+    "labels with fractions": lambda tensors, _: tensors.update(labels=tensors["labels"].float()),
+    "fewer labels": lambda tensors, _: tensors.update(labels=tensors["labels"][1:].clone()),
+    "no answers": lambda tensors, _: tensors.pop("plain.digit"),
+    "answers of another shape": lambda tensors, _: tensors.update({"varied.value": torch.zeros(3)}),
+    "an answer that is no number": lambda tensors, _: tensors["plain.value"].fill_(math.nan),
+    "no identity": lambda _, description: description.pop("identity"),
+    "an identity that is text": lambda _, description: description.update(identity="mine"),
+    "an operation that is none": lambda _, description: description["identity"]["recipe"].update(operation="quotient"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damaged_answers_are_exit_3_and_one_line(
+    finished: Path, tmp_path: Path, damage: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
+) -> None:
+    (tmp_path / "fold-0").mkdir()
+    tensors, description = read_safetensors(finished / "fold-0" / ANSWERS_FILE)
+    damage(tensors, description)
+    del description["format"], description["tensors_sha256"]
+    write_safetensors(tmp_path / "fold-0" / ANSWERS_FILE, tensors, description)
+    assert_one_line(call(train_command, "--folds", tmp_path, "--out", tmp_path / "out"), 3, "is damaged", ANSWERS_FILE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_without_a_teacher_s_entry_is_another_one(finished: Path, tmp_path: Path) -> None:
+    held_out, identity = HeldOut.load(finished / "fold-0" / ANSWERS_FILE)
+    for teacher in ({}, {"teacher": "none"}):
+        recipe = {name: value for name, value in identity["recipe"].items() if name != "teacher"} | teacher
+        (tmp_path / "fold-0").mkdir(exist_ok=True)
+        held_out.save(tmp_path / "fold-0" / ANSWERS_FILE, {"recipe": recipe | {"epochs": 1, "lr": 1}})
+        with pytest.raises(CallError, match="another recipe"):
+            read_held_out(tmp_path, RECIPE)
 
 
 def test_an_empty_folder_is_one_line(tmp_path: Path) -> None:

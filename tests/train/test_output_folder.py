@@ -9,18 +9,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 import torch
 from PIL import Image
 
+import mnistsum_train.run
 import small_training
 from calling import Called, call
 from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.cli import command
+from mnistsum_train.data import Part
+from mnistsum_train.ensemble import run_ensemble
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.recipe import Recipe
 from mnistsum_train.results import sole_training
+from mnistsum_train.run import Setup
 from small_training import EPOCHS, OPTIONS, TEST_PICTURES, call_small_training
 
 pytestmark = pytest.mark.slow
@@ -142,6 +147,7 @@ def test_killed_run_resumes_to_the_same_weights_bit_for_bit(finished: Path, tmp_
     assert f"epoch {EPOCHS}/{EPOCHS}: " in resumed.err
     assert (out / "checkpoint.safetensors").read_bytes() == (finished / "checkpoint.safetensors").read_bytes()
     assert comparable(out) == comparable(finished)
+    assert {file.name for file in out.iterdir()} == FILES
 
 
 def test_resuming_with_another_seed_is_exit_2_and_changes_nothing(finished: Path) -> None:
@@ -191,6 +197,23 @@ def test_a_second_training_in_one_folder_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_in_a_member_s_folder_is_refused_while_its_ensemble_runs(
+    tmp_path: Path, few: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = Setup(few, few, few, torch.device("cpu"), False, *[lambda *_: None] * 3)
+    refused: list[str] = []
+
+    def train_network(*_: object) -> Never:
+        refused.append(call_small_training("--out", tmp_path / "member-0", *OPTIONS).err)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mnistsum_train.run, "train_network", train_network)
+    with pytest.raises(KeyboardInterrupt):
+        run_ensemble(Recipe(), 2, tmp_path, setup)
+    assert len(refused) == 1
+    assert "another training writes to" in refused[0]
+
+
 def test_what_a_killed_training_has_locked_is_free_again(tmp_path: Path) -> None:
     script = (
         "import sys, os, signal; from pathlib import Path; from mnistsum_train.results import sole_training\n"
@@ -215,10 +238,21 @@ DAMAGE: dict[str, Callable[[dict[str, torch.Tensor], dict[str, Any]], object]] =
     "a moment of no weight": lambda tensors, _: tensors.update({"optimizer.9999.step": torch.zeros(())}),
     "a moment of no number": lambda tensors, _: tensors.update({"optimizer.x.step": torch.zeros(())}),
     "a moment of another shape": lambda tensors, _: tensors.update({"optimizer.0.exp_avg": torch.zeros(2, 2)}),
+    "a moment that is one number": lambda tensors, _: tensors.update({"optimizer.0.exp_avg": torch.zeros(())}),
+    "no moments of one weight": lambda tensors, _: [
+        tensors.pop(name) for name in list(tensors) if name.startswith("optimizer.0.")
+    ],
+    "a weight that is no number": lambda tensors, _: next(
+        tensor for name, tensor in tensors.items() if name.startswith("network.") and tensor.is_floating_point()
+    ).fill_(math.nan),
     "no history": lambda _, description: description.pop("history"),
     "a history that is text": lambda _, description: description.update(history="all went well"),
     "a history of other fields": lambda _, description: description.update(history=[{"epoch": 1}]),
     "an empty history": lambda _, description: description.update(history=[]),
+    "a history of texts": lambda _, description: description["history"][0].update(digit_loss="low"),
+    "a history longer than the recipe": lambda _, description: description["history"].append(
+        description["history"][-1] | {"epoch": EPOCHS + 1}
+    ),
     "a history with a gap": lambda _, description: description["history"][0].update(epoch=2),
 }
 

@@ -1,6 +1,7 @@
 """Checkpoints: safetensors, so that reading one never runs code; one metadata entry says what network it is."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -23,6 +24,8 @@ METADATA_KEY = "mnistsum"
 FORMAT = 1
 MOST_MEMBERS = 32
 """Of an ensemble: each more takes its time, and five are hardly better than two."""
+DEEPEST = 20
+"""Lists and objects in each other, of a description; a recipe with its teacher has five."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _make_network(description: dict[str, Any]) -> Network:
 
 
 def require_like(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    """Raise `ValueError` unless both have the same names, shapes and dtypes."""
+    """Raise `ValueError` unless both have the same names, shapes and dtypes, and what was found is finite."""
     if found.keys() != expected.keys():
         names = sorted(found.keys() ^ expected.keys())
         raise ValueError(f"tensors that are missing or more than there should be: {', '.join(names[:3])}")
@@ -101,6 +104,8 @@ def require_like(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
                 f"tensor {name} is {found[name].dtype} {list(found[name].shape)}, "
                 f"expected {tensor.dtype} {list(tensor.shape)}"
             )
+        if not found[name].isfinite().all():
+            raise ValueError(f"tensor {name} has values that are no numbers, or infinite")
 
 
 def read_calibration(facts: dict[str, Any]) -> Calibration | None:
@@ -143,9 +148,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        description = json.loads(metadata[METADATA_KEY], parse_constant=_refuse, parse_float=_finite)
-        if not isinstance(description, dict):
-            raise ValueError("its description is no JSON object")
+        description = _read_description(metadata[METADATA_KEY])
         if description["format"] != FORMAT:
             raise ValueError(f"format {description['format']}, expected {FORMAT}")
         if description["tensors_sha256"] != tensor_hash(tensors):
@@ -158,6 +161,28 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
             "mnistsum-train; pickled checkpoints are never loaded"
         ) from error
     return tensors, description
+
+
+def _read_description(text: str) -> dict[str, Any]:
+    """A JSON object, no deeper than whoever writes or compares it later can go.
+
+    Raises:
+        ValueError: It is none.
+        RecursionError: It is far too deep.
+    """
+    description = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if not isinstance(description, dict):
+        raise ValueError("its description is no JSON object")
+    level: list[Any] = [description]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level if isinstance(outer, list | dict) for inner in _values(outer)]
+    if level:
+        raise ValueError(f"its description is nested more than {DEEPEST} deep")
+    return description
+
+
+def _values(outer: list[Any] | dict[str, Any]) -> Iterable[Any]:
+    return outer.values() if isinstance(outer, dict) else outer
 
 
 def _refuse(constant: str) -> None:

@@ -40,12 +40,28 @@ class Part:
 
 
 def data_folder() -> Path:
-    """The folder above `MNIST/raw`: the checkout's own in a checkout, else the user's cache folder."""
+    """The folder above `MNIST/raw`: the checkout's own in a checkout, else the user's cache folder.
+
+    Raises:
+        WorkError: The user has none.
+    """
     checkout = Path(__file__).parents[2] / "artifacts" / "data"
     if (checkout / "MNIST" / "raw" / "train-images-idx3-ubyte.gz").exists():
         return checkout
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError as error:  # a user whom the system does not know
+        raise WorkError("there is no home folder to keep MNIST in: set XDG_CACHE_HOME to a folder") from error
     return Path(cache) / "mnistsum"
+
+
+def mnist_files() -> list[Path]:
+    """The files that `load_mnist` reads, so far as they are there.
+
+    Raises:
+        WorkError: See `data_folder`.
+    """
+    return sorted((data_folder() / "MNIST" / "raw").glob("*"))
 
 
 def load_mnist(train: bool, root: Path | None = None) -> Part:

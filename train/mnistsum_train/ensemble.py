@@ -59,8 +59,10 @@ def run_members(
         training, test = read_all_pictures()
     make_folder(out)
     setup = Setup(training, unseen, test, device, resume, on_start, on_step, on_epoch)
+    if members == 1:
+        return run_training(recipe, out, setup)
     with sole_training(out):
-        return run_training(recipe, out, setup) if members == 1 else run_ensemble(recipe, members, out, setup)
+        return run_ensemble(recipe, members, out, setup)
 
 
 def run_ensemble(recipe: Recipe, members: int, out: Path, setup: Setup) -> Report:

@@ -107,7 +107,9 @@ def run_fold(recipe: Recipe, fold: int, folder: Path, part: Part) -> HeldOut:
         click.echo(f"fold {fold}, epoch {last.epoch}: both right {last.validation_both:.3%}", err=True)
 
     setup = Setup(training, kept, kept, torch.device("cpu"), True, lambda *_: None, lambda *_: None, tell)
-    network = train_network(recipe, folder, setup).network
+    make_folder(folder)
+    with sole_training(folder):
+        network = train_network(recipe, folder, setup).network
     held_out = HeldOut.of(network, kept, negatives_per_kind(len(training)) // 3)
     held_out.save(file, identity)
     return held_out
@@ -146,7 +148,8 @@ def read_folds(folder: Path) -> list[tuple[HeldOut, dict[str, Any]]]:
 
 def _without_length(recipe: dict[str, Any]) -> dict[str, Any]:
     shorter = {name: value for name, value in recipe.items() if name not in ("seed", "epochs")}
-    return shorter | {"teacher": shorter["teacher"] and _without_length(shorter["teacher"])}
+    teacher = shorter.get("teacher")
+    return shorter | {"teacher": _without_length(teacher) if isinstance(teacher, dict) else teacher}
 
 
 def summarise(parts: list[HeldOut], recipe: Recipe) -> dict[str, Any]:

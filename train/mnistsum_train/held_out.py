@@ -7,6 +7,9 @@ from typing import Any
 
 import torch
 
+from mnistsum_runtime.contract import NUMBERS
+from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.augmentation import augment
 from mnistsum_train.checkpoint import read_safetensors, write_safetensors
 from mnistsum_train.data import Part
@@ -74,13 +77,33 @@ class HeldOut:
             ModelError: The file is missing or damaged.
         """
         tensors, description = read_safetensors(path)
+        try:
+            identity = description["identity"]
+            classes = len(OPERATIONS[identity["recipe"]["operation"]].classes)
+            labels = tensors["labels"]
+            if labels.ndim != 1 or labels.dtype != torch.int64 or not ((labels >= 0) & (labels < NUMBERS)).all():
+                raise ValueError("its labels are no digits")
+            kinds = [kind for kind in KINDS if f"negatives.{kind}.digit" in tensors]
+            negatives = {kind: _take_answers(tensors, f"negatives.{kind}", classes) for kind in kinds}
+            plain, varied = (_take_answers(tensors, name, classes) for name in ("plain", "varied"))
+            if not len(labels) == len(plain.digit) == len(varied.digit) > 0:
+                raise ValueError("it has no labels, or not as many answers")
+        except (LookupError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{path} is damaged ({' '.join(str(error).split())[:160]}): delete it, and run "
+                "python -m mnistsum_train.folds again"
+            ) from error
+        return cls(labels, plain, varied, negatives), identity
 
-        def answers(name: str) -> Answers:
-            return Answers(tensors[f"{name}.digit"], tensors[f"{name}.value"])
 
-        kinds = [kind for kind in KINDS if f"negatives.{kind}.digit" in tensors]
-        negatives = {kind: answers(f"negatives.{kind}") for kind in kinds}
-        return cls(tensors["labels"], answers("plain"), answers("varied"), negatives), description["identity"]
+def _take_answers(tensors: dict[str, torch.Tensor], name: str, classes: int) -> Answers:
+    """The answers of that name in a file; `ValueError` if they are none, `LookupError` if there are none."""
+    digit, value = tensors[f"{name}.digit"], tensors[f"{name}.value"]
+    rows = len(digit) if digit.ndim else 0
+    for logits, last in ((digit, NUMBERS), (value, classes)):
+        if logits.shape != (rows, NUMBERS, last) or logits.dtype != torch.float32 or not logits.isfinite().all():
+            raise ValueError(f"{name} is {logits.dtype} {list(logits.shape)}, or not all of it is finite")
+    return Answers(digit, value)
 
 
 def join_answers(parts: Sequence[Answers]) -> Answers:

@@ -1,10 +1,13 @@
 """The output folder of a training: which files it gets, and how each is written whole or not at all."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from os.path import samestat
 from pathlib import Path
+from typing import BinaryIO
 
 from mnistsum_runtime.atomic import try_lock, write_atomically
 from mnistsum_runtime.errors import CallError, WorkError
@@ -40,7 +43,7 @@ def make_folder(folder: Path) -> None:
         raise WorkError(f"cannot make the output folder {folder}: {error.strerror}") from error
     probe = folder / ".writable"
     write_atomically(probe, bytes(_PROBED))
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # where another call probes at the same time
 
 
 @contextmanager
@@ -57,12 +60,20 @@ def sole_training(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise WorkError(f"cannot write {path}: {error.strerror or error}") from error
     with file:
-        if not try_lock(file.fileno()):
+        if not (try_lock(file.fileno()) and _is_still(file, path)):
             raise CallError(f"another training writes to {folder}: wait until it is done, or name another --out")
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _is_still(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file still is the one at its path: not if a training that just ended has taken it away."""
+    try:
+        return samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def write_metrics(history: list[EpochMetrics], out: Path) -> None:

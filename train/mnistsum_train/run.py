@@ -15,7 +15,7 @@ from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.network import Network, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
-from mnistsum_train.results import make_folder, write_metrics, write_results
+from mnistsum_train.results import make_folder, sole_training, write_metrics, write_results
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
 
 STATE_FILE = "state.safetensors"
@@ -94,14 +94,15 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
 
     Raises:
         WorkError: `out` is not writable.
-        CallError: What `out` holds is of another recipe.
+        CallError: What `out` holds is of another recipe, or another training writes to `out`.
     """
-    return finish(train_network(recipe, out, setup), recipe, out, setup)
+    make_folder(out)
+    with sole_training(out):
+        return finish(train_network(recipe, out, setup), recipe, out, setup)
 
 
 def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
-    """Train one network, after its teacher where it has one, and fit its gate; see `run_training`."""
-    make_folder(out)
+    """Train one network in a folder that is there, after its teacher where it has one, and fit its gate."""
     teacher, teacher_history = train_teacher(recipe, out, setup)
 
     def on_epoch(history: list[EpochMetrics]) -> None:

@@ -342,19 +342,36 @@ def _put_back(trainer: Trainer, tensors: dict[str, torch.Tensor], description: d
         require_like(groups[name], network.state_dict())
         network.load_state_dict(groups[name])
     weights = trainer.optimizer.param_groups[0]["params"]
+    expected: dict[str, torch.Tensor] = {}
+    for number, weight in enumerate(weights):
+        if weight.requires_grad:
+            expected[f"{number}.step"] = torch.zeros(())
+            expected |= {f"{number}.exp_avg": weight, f"{number}.exp_avg_sq": weight}
+    require_like(groups["optimizer"], expected)
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, _, moment = name.partition(".")
         # The fused step goes through memory, so that moments must lie in it as the weights do (channels last).
         like = weights[int(index)] if tensor.ndim else tensor
-        if tensor.shape != like.shape or tensor.dtype != torch.float32:
-            raise ValueError(f"moment {name} is {tensor.dtype} {list(tensor.shape)}, expected {list(like.shape)}")
         moments.setdefault(int(index), {})[moment] = torch.empty_like(like).copy_(tensor)
-    if not moments or any(set(each) != {"step", "exp_avg", "exp_avg_sq"} for each in moments.values()):
-        raise ValueError("moments of the optimizer are missing")
     state = trainer.optimizer.state_dict()
     trainer.optimizer.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
+    trainer.history[:] = _read_history(description)
+
+
+def _read_history(description: dict[str, Any]) -> list[EpochMetrics]:
+    """The finished epochs of a state.
+
+    Raises:
+        ValueError: There is none, or more than the recipe has, or a figure is no number. Other errors pass as they are.
+    """
     history = [EpochMetrics(**line) for line in description["history"]]
     if not history or [line.epoch for line in history] != list(range(1, len(history) + 1)):
         raise ValueError("its history is not of one epoch after the other")
-    trainer.history[:] = history
+    if len(history) > description["identity"]["recipe"]["epochs"]:
+        raise ValueError("its history has more epochs than its recipe")
+    figures = [(name, value) for line in history for name, value in asdict(line).items()]
+    for name, value in figures:
+        if type(value) not in (int, float) and not (value is None and name.startswith("validation_")):
+            raise ValueError(f"{name} in its history is {value!r}")
+    return history
