@@ -17,7 +17,6 @@ from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.options import require_extra, run_command
 from mnistsum_runtime.contract import FP32, INT8
 from mnistsum_runtime.errors import CallError, WorkError
-from mnistsum_runtime.proof.references import references_path
 from mnistsum_runtime.terminal import write_error
 
 if TYPE_CHECKING:
@@ -175,25 +174,18 @@ def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
         raise CallError("--module needs --inputs FILE.npz, an array [rows, ...] for each input")
 
 
-def _require_other_file(output: Path, *read: Path | None) -> None:
-    """Raise `CallError` if the output or its references are one of the files that are read, under whatever name."""
-    for path in read:
-        for written in (output, references_path(output)):
-            if path is not None and path.exists() and written.exists() and path.samefile(written):
-                raise CallError(f"--output {output} would write {written}, which is read as {path}: name another one")
-
-
 def _prove_module(name: str, opset: int | None, output: Path | None, given: dict[str, Any]) -> Proof:
     from mnistsum_export.proof.examples import read_examples
     from mnistsum_export.proof.factory import load_module
     from mnistsum_export.proof.prove import prove, read_model
+    from mnistsum_export.proof.written import require_other_file
 
     if output is None:
         raise CallError("--module needs --output FILE.onnx")
-    _require_other_file(output, given["inputs"], given["model"])
+    require_other_file(output, given["inputs"], given["model"])
     net = load_module(name)
     source = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
-    _require_other_file(output, source and Path(source))
+    require_other_file(output, source and Path(source))
     labels = dict(_split("labels", text, int, 1) for text in given["labels"])
     dynamic: dict[str, dict[int, str]] = {}
     for text in given["dynamic"]:
@@ -257,7 +249,6 @@ def _export_network(opset: int, output: Path | None, given: dict[str, Any]) -> E
             raise CallError("no --checkpoint given, and this is not a checkout with a shipped one; or name a --module")
         checkpoint = SHIPPED_CHECKPOINT
     output = output or Path("mnistsum-int8.onnx" if given["precision"] == INT8 else "mnistsum.onnx")
-    _require_other_file(output, checkpoint)
     if given["precision"] == INT8:
         if not tolerance is samples is None:
             raise CallError(

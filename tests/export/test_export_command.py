@@ -1,5 +1,6 @@
 """`mnistsum-export` writes a proven file or nothing, and says why in one line."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -15,12 +16,14 @@ import torch
 import mnistsum_export.cli
 import mnistsum_export.proof.prove
 import mnistsum_runtime.commands.options
+import mnistsum_runtime.proof.limits
 from calling import Called, assert_one_line, call
 from exporting import SAMPLES
 from mnistsum_export.cli import command
 from mnistsum_export.proof.convert import TRACING, Conversion
 from mnistsum_export.proof.parity import Parity, measure_parity
 from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
+from mnistsum_train.data import mnist_files
 from mnistsum_train.network import TwoInputNetwork
 
 OLD = b"the file that stood there before"
@@ -130,12 +133,75 @@ def test_checkpoint_that_is_no_good_is_exit_3(
     assert_untouched(output)
 
 
-def test_checkpoint_is_not_written_over(small_network: TwoInputNetwork, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["the same", "a hard link", "a symbolic link", "over another folder"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_checkpoint_is_not_written_over(
+    small_network: TwoInputNetwork, tmp_path: Path, name: str, precision: str
+) -> None:
     path = tmp_path / "checkpoint.safetensors"
     Checkpoint(small_network).save(path)
+    output = tmp_path / "other.onnx"
+    if name == "a hard link":
+        output.hardlink_to(path)
+    elif name == "a symbolic link":
+        output.symlink_to(path)
+    else:
+        output = path if name == "the same" else tmp_path / ".." / tmp_path.name / path.name
     before = path.read_bytes()
-    assert_one_line(export_to(tmp_path / "." / "checkpoint.safetensors", path), 2, "which is read as")
+    called = call(command, "--checkpoint", path, "--output", output, "--precision", precision)
+    assert_one_line(called, 2, "which is read as")
+    assert path.read_bytes() == output.read_bytes() == before
+
+
+def test_checkpoint_is_not_written_over_by_the_references(small_network: TwoInputNetwork, tmp_path: Path) -> None:
+    path = tmp_path / "model.references.npz"
+    Checkpoint(small_network).save(path)
+    before = path.read_bytes()
+    assert_one_line(export_to(tmp_path / "model.onnx", path), 2, "which is read as")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+def test_mnist_is_not_written_over(small_checkpoint_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model.onnx"
+    output.symlink_to(next(path for path in mnist_files() if path.suffix == ".gz"))
+    assert_one_line(export_to(output, small_checkpoint_file), 2, "which is read as")
+    assert output.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digit_temperature": 0.0},
+        {"digit_temperature": -1.0},
+        {"value_temperature": "warm"},
+        {"least_confidence": 7},
+        {"another": 1},
+    ],
+    ids=str,
+)
+def test_calibration_that_a_device_would_refuse_is_exit_3(
+    output: Path, small_network: TwoInputNetwork, tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    calibration = {"digit_temperature": 1.0, "value_temperature": 1.0, "least_confidence": 0.5} | change
+    Checkpoint(small_network, {"calibration": calibration}).save(path)
+    assert_one_line(export_to(output, path), 3, str(path), "mnistsum-train")
+    assert_untouched(output)
+
+
+def test_pipe_as_checkpoint_is_exit_3(output: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint.safetensors")
+    assert_one_line(export_to(output, tmp_path / "checkpoint.safetensors"), 3, "not a file")
+    assert_untouched(output)
+
+
+def test_final_bytes_that_a_device_would_refuse_are_not_written(
+    output: Path, small_checkpoint_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnistsum_runtime.proof.limits, "MAX_ELEMENTS", 100)
+    assert_one_line(export_to(output, small_checkpoint_file), 1, "a device would refuse the file")
+    assert_untouched(output)
 
 
 def test_parity_not_reached_is_exit_1_and_the_old_file_stands(output: Path, small_checkpoint_file: Path) -> None:

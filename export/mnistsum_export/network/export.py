@@ -10,9 +10,10 @@ from mnistsum_export.network.probes import make_probes
 from mnistsum_export.network.references import choose_references, torch_engine, with_samples
 from mnistsum_export.proof.opsets import require_supported
 from mnistsum_export.proof.prove import Proof, prove
+from mnistsum_export.proof.written import require_other_file
 from mnistsum_runtime.contract import DIGIT, FP32
 from mnistsum_train.checkpoint import Checkpoint
-from mnistsum_train.data import load_mnist
+from mnistsum_train.data import load_mnist, mnist_files
 from mnistsum_train.tensors import tensor_hash
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ def export(checkpoint_file: Path, output: Path, opset: int, tolerance: float, sa
         samples: How many of MNIST's test digits to try, each with all ten numbers.
 
     Raises:
-        CallError: An opset that is not supported.
+        CallError: An opset that is not supported, or the output is a file that is read.
         ModelError: The checkpoint is missing, damaged, or not a mnistsum checkpoint.
         WorkError: A check failed, parity was not reached, or the files cannot be written.
     """
     require_supported(opset)
+    require_other_file(output, checkpoint_file, *mnist_files())
     checkpoint = Checkpoint.load(checkpoint_file)
     network, names = checkpoint.network, [DIGIT, checkpoint.network.operation.name]
     test = load_mnist(train=False)

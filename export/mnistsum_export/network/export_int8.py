@@ -26,12 +26,12 @@ from mnistsum_export.proof.references import make_references
 from mnistsum_export.proof.rules import Wishes
 from mnistsum_export.proof.structure import check_structure
 from mnistsum_export.proof.subject import make_subject
-from mnistsum_export.proof.written import WrittenFile, write_file
+from mnistsum_export.proof.written import WrittenFile, require_other_file, write_file
 from mnistsum_runtime.contract import DIGIT, INT8
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.checkpoint import Checkpoint
-from mnistsum_train.data import load_mnist, split_validation
+from mnistsum_train.data import load_mnist, mnist_files, split_validation
 from mnistsum_train.evaluation import answer_all_pairs
 from mnistsum_train.tensors import tensor_hash
 
@@ -88,11 +88,12 @@ def export_int8(checkpoint_file: Path, output: Path, opset: int) -> Int8Export:
         opset: One of `supported_opsets()`.
 
     Raises:
-        CallError: An opset that is not supported.
+        CallError: An opset that is not supported, or the output is a file that is read.
         ModelError: The checkpoint is missing, damaged, or not a mnistsum checkpoint.
         WorkError: A check failed, the gate was not passed, or the files cannot be written.
     """
     require_supported(opset)
+    require_other_file(output, checkpoint_file, *mnist_files())
     checkpoint = Checkpoint.load(checkpoint_file)
     network, operation = checkpoint.network, checkpoint.network.operation
     training, validation = split_validation(load_mnist(train=True))

@@ -17,6 +17,7 @@ from mnistsum_export.network.sample_pictures import sample_pictures
 from mnistsum_export.proof.module import exact_answer
 from mnistsum_export.proof.parity import Case, make_session
 from mnistsum_export.proof.references import Recording
+from mnistsum_export.proof.written import require_within_limits
 from mnistsum_runtime.contract import DIGIT, INT8, NUMBERS
 from mnistsum_runtime.errors import WorkError
 from mnistsum_runtime.measure.recorded import Sample, attach
@@ -25,7 +26,6 @@ from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare
 from mnistsum_runtime.proof.comparison import Rule, labels, margins
-from mnistsum_runtime.proof.limits import check_limits
 from mnistsum_runtime.proof.model_file import ModelFile
 
 if TYPE_CHECKING:
@@ -111,9 +111,10 @@ def with_samples(recording: Recording, content: bytes, output: Path, test: Part)
 
     Raises:
         ModelError: The file does not carry the contract.
+        WorkError: A device would refuse it for its size.
     """
     # As a device opens it, with all that it refuses.
-    predictor = Predictor.of(check_model(ModelFile(str(output), make_session(content), check_limits(content))))
+    predictor = Predictor.of(check_model(ModelFile(str(output), make_session(content), require_within_limits(content))))
     pictures, digits = test.images[:, 0].numpy(), test.labels.numpy()
     files = sample_pictures(np.stack([pictures[digits == digit][0] for digit in range(NUMBERS)]))
     samples = tuple(
