@@ -86,6 +86,15 @@ def test_the_largest_picture_with_transparency_stays_under_600_mb(tmp_path: Path
     assert peak == before or peak * 1024 < 600e6
 
 
+@pytest.mark.parametrize(
+    ("header", "pixel"), [(b"P5\n%d %d\n200\n", b"\xbe"), (b"P2\n%d %d\n255\n", b"9 "), (b"P1\n%d %d\n", b"1 ")]
+)
+def test_what_is_decoded_in_python_may_have_fewer_pixels(header: bytes, pixel: bytes) -> None:
+    assert read_picture(header % (20, 20) + pixel * 400).shape == (20, 20)
+    with pytest.raises(PictureError, match="at most 2 megapixels are decoded"):
+        read_picture(header % (1500, 1500) + pixel * 1500 * 1500)
+
+
 def test_too_little_memory_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError

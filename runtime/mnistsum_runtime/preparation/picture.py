@@ -38,6 +38,8 @@ MAX_SIDE = 30_000
 """Pictures with a longer side are refused too: of a thin one, each step costs more than its pixels say."""
 MAX_MEMORY = 500_000_000
 """Bytes that decoding may take, by `_bytes_per_pixel`: of some pictures less than `MAX_PIXELS` are decoded."""
+MAX_SLOW_PIXELS = 2_000_000
+"""Of what Pillow decodes in Python, a microsecond or two a pixel: `_SLOW_DECODERS`."""
 MAX_BYTES = 64_000_000
 """Larger files are refused before they are read."""
 DRAFT_SIDE = 1000
@@ -64,6 +66,9 @@ SUFFIXES = (
 
 _BYTES_PER_PIXEL = {"JPEG2000": 19.0, "WEBP": 16.0, "AVIF": 9.2}
 """Of formats whose decoders keep copies of their own."""
+
+_SLOW_DECODERS = frozenset(("ppm", "ppm_plain", "bmp_rle"))
+"""PNM as text, or with another white than 255 or 65535; BMP that is compressed."""
 
 _EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _EXIF_ORIENTATION = 0x0112
@@ -175,6 +180,13 @@ def _check_pixels(width: int, height: int, name: str, most: int = MAX_PIXELS) ->
         raise PictureError("too_large", f"{name}: {width}x{height} pixels, a side has at most {MAX_SIDE:,}")
 
 
+def _most_pixels(image: Image.Image) -> int:
+    """How many pixels of such an image are decoded."""
+    decoders = {tile[0] for tile in getattr(image, "tile", ())}
+    slow = MAX_SLOW_PIXELS if decoders & _SLOW_DECODERS else MAX_PIXELS
+    return min(slow, MAX_PIXELS, int(MAX_MEMORY / _bytes_per_pixel(image)))
+
+
 def _bytes_per_pixel(image: Image.Image) -> float:
     """What decoding and flattening took at its peak, measured with pictures of 27 to 64 megapixels."""
     if image.format in _BYTES_PER_PIXEL:
@@ -251,7 +263,7 @@ def _truncated(name: str, error: Exception) -> PictureError:
 
 
 def _grey_from_image(image: Image.Image, name: str) -> Grey:
-    _check_pixels(*image.size, name, min(MAX_PIXELS, int(MAX_MEMORY / _bytes_per_pixel(image))))
+    _check_pixels(*image.size, name, _most_pixels(image))
     if 0 in image.size:
         raise PictureError("empty", f"{name}: the picture has no pixels")
     with _quiet():
