@@ -95,7 +95,9 @@ function exportStrokes(strokes) {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, PAPER, PAPER);
   drawStrokes(context, strokes);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  // Not toBlob: it waits until the browser has nothing else to do, 15 milliseconds where this takes 2.
+  const bytes = atob(canvas.toDataURL("image/png").split(",")[1]);
+  return new Blob([Uint8Array.from(bytes, (byte) => byte.charCodeAt(0))], { type: "image/png" });
 }
 
 function pointOf(event) {
@@ -543,8 +545,7 @@ async function readAgain() {
   clearTimeout(retry);
   showWaiting();
   try {
-    const content = picture.photo?.content ?? (await exportStrokes(picture.strokes));
-    if (signal.aborted) return;
+    const content = picture.photo?.content ?? exportStrokes(picture.strokes);
     const line = await ask(content, number, model, signal);
     if (signal.aborted) return;
     showAnswer(line, model);
