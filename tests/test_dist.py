@@ -61,6 +61,17 @@ def test_wheel_is_pure_python_and_small(wheel: Path) -> None:
     assert wheel.stat().st_size < 4 * MEGABYTE
 
 
+PAGE = {"index.html", "page.css", "page.js", "icon.svg"}
+"""What `mnistsum-serve` gives a browser."""
+
+
+def test_the_page_is_small(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        sizes = [info.file_size for info in archive.infolist() if Path(info.filename).name in PAGE]
+    assert len(sizes) == len(PAGE)
+    assert sum(sizes) <= 100_000
+
+
 def test_wheel_has_the_packages_the_models_and_the_licences_and_nothing_else(wheel: Path) -> None:
     names = list(names_in(wheel))
     (info,) = {name.parts[0] for name in names if name.parts[0].endswith(".dist-info")}
@@ -69,7 +80,7 @@ def test_wheel_has_the_packages_the_models_and_the_licences_and_nothing_else(whe
     assert {name.parts[0] for name in names if name.name == "py.typed"} == PACKAGES
     data = {name.name for name in names if name.parts[0] in PACKAGES and name.suffix != ".py"} - {"py.typed"}
     assert "mnistsum-sum.onnx" in data
-    assert data == shipped_files()
+    assert data == shipped_files() | PAGE
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])

@@ -74,6 +74,7 @@ def test_an_interrupt_while_packages_load_is_told_when_they_are_loaded() -> None
         """
     import signal
     from mnistsum_runtime.commands.entry import loading
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored for what runs in the background
     with loading():
         try:
             os.kill(os.getpid(), signal.SIGINT)

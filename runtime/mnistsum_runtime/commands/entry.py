@@ -103,7 +103,8 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
     except MnistsumError as error:
         code = _complain(name, str(error), error.exit_code)
         for note in getattr(error, "__notes__", ()):  # what else there is to say, for who asked for it
-            write_error(note)
+            for line in note.split("\n"):
+                write_error(line)
         return code
     except (ImportError, KeyboardInterrupt, MemoryError) as error:
         return _complain(name, *_describe(error))
