@@ -4,9 +4,11 @@ import copy
 import os
 import pickle
 import resource
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from calling import assert_one_line, call
 from mnistsum_runtime import CallError, MnistsumError, ModelError, PictureError, Predictor
 from mnistsum_runtime.commands import evaluate, run_options
 from mnistsum_runtime.errors import WorkError
-from mnistsum_runtime.preparation import picture, prepare
+from mnistsum_runtime.preparation import picture, prepare, tiff
 from mnistsum_runtime.preparation.picture import MAX_SIDE, read_picture
 from tiny_model import drawn_digit
 
@@ -91,8 +93,112 @@ def test_the_largest_picture_with_transparency_stays_under_600_mb(tmp_path: Path
 )
 def test_what_is_decoded_in_python_may_have_fewer_pixels(header: bytes, pixel: bytes) -> None:
     assert read_picture(header % (20, 20) + pixel * 400).shape == (20, 20)
-    with pytest.raises(PictureError, match="at most 2 megapixels are decoded"):
-        read_picture(header % (1500, 1500) + pixel * 1500 * 1500)
+    with pytest.raises(PictureError, match="at most 4 megapixels are decoded"):
+        read_picture(header % (2100, 2000) + pixel * 2100 * 2000)
+
+
+def png_of_chunks(kind: bytes, data: bytes, count: int) -> bytes:
+    """A good PNG with many chunks more, before its pixels."""
+    chunk = len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+    place = SEVEN.index(b"IDAT") - 4
+    return SEVEN[:place] + chunk * count + SEVEN[place:]
+
+
+def gif_of_comments(count: int) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(drawn_digit(7)).save(buffer, "GIF")
+    content = buffer.getvalue()
+    place = content.index(b"\x2c\0\0\0\0")
+    return content[:place] + b"\x21\xfe\x01a\0" * count + content[place:]
+
+
+def jpeg(**options: Any) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(drawn_digit(7)).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def jpeg_of_parts(part: bytes, count: int) -> bytes:
+    content = jpeg()
+    return content[:2] + part * count + content[2:]
+
+
+def jpeg_of_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    content = jpeg(progressive=True)
+    start = content.rindex(b"\xff\xda")
+    return content[:start] + content[start:-2] * count + content[-2:]
+
+
+def tiff_of_strips(count: int) -> bytes:
+    """Of one pixel, with a field of `count` places."""
+    fields = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    entries += struct.pack("<HHII", 273, 4, count, 200)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields) + 1) + entries + b"\0" * 200 + b"\x08\0\0\0" * count
+
+
+BOMBS = {
+    "chunks of a PNG": (png_of_chunks(b"teSt", b"", 300), 100),
+    "texts of a PNG": (png_of_chunks(b"tEXt", b"a\0b", 300), 100),
+    "comments of a GIF": (gif_of_comments(300), 100),
+    "comments of a JPEG": (jpeg_of_parts(b"\xff\xfe\0\x03a", 300), 100),
+    "segments of a JPEG": (jpeg_of_parts(b"\xff\xe5\0\x02", 300), 100),
+}
+
+
+@pytest.mark.parametrize(("content", "steps"), BOMBS.values(), ids=BOMBS.keys())
+def test_a_file_of_endless_parts_is_stopped(content: bytes, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_picture(content).shape == (28, 28)
+    monkeypatch.setattr(picture._File, "left", steps)
+    with pytest.raises(PictureError, match="made of so many parts that it is not decoded: save it anew") as caught:
+        read_picture(content)
+    assert caught.value.kind == "too_large"
+
+
+def test_three_million_empty_parts_take_no_minute() -> None:
+    """The bound as it ships; without it a plugin goes on for a minute and a half."""
+    with pytest.raises(PictureError, match="made of so many parts"):
+        read_picture(jpeg_of_parts(b"\xff\xe5\0\x02", 3_000_000))
+
+
+def test_the_scans_of_a_jpeg_are_counted() -> None:
+    assert read_picture(jpeg_of_scans(picture.MOST_SCANS - 20)).shape == (28, 28)
+    with pytest.raises(PictureError, match="made of so many parts"):
+        read_picture(jpeg_of_scans(picture.MOST_SCANS + 1))
+
+
+def test_scans_after_a_jpegs_end_are_not_its_own() -> None:
+    assert read_picture(jpeg() + jpeg_of_scans(200)).shape == (28, 28)
+
+
+def test_the_strips_of_a_tiff_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile", lambda _: pytest.fail("opened"))
+    with pytest.raises(PictureError, match="made of so many parts"):
+        read_picture(tiff_of_strips(tiff.MOST_VALUES + 1))
+
+
+def test_comments_of_a_picture_that_is_text_are_counted() -> None:
+    header, pixels = b"P2\n20 20\n255\n", b"9 " * 400
+    assert read_picture(header + b"# a\n" * 900 + pixels).shape == (20, 20)
+    with pytest.raises(PictureError, match="made of so many parts"):
+        read_picture(header + b"# a\n" * 1100 + pixels)
+
+
+def test_text_is_bounded_by_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picture, "MOST_TEXT", 5000)
+    with pytest.raises(PictureError, match="made of so many parts"):
+        read_picture(b"P2\n20 20\n255\n" + b" " * 5000 + b"9 " * 400)
+
+
+def test_exif_that_no_camera_writes_is_not_read() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    tall = Image.new("L", (10, 20))
+    for padding, shape in ((0, (10, 20)), (2_000_000, (20, 10))):
+        buffer = BytesIO()
+        tall.save(buffer, "PNG", exif=exif.tobytes() + b"\0" * padding)
+        assert read_picture(buffer.getvalue()).shape == shape
 
 
 def test_too_little_memory_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:

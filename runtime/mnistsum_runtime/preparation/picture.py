@@ -38,10 +38,17 @@ MAX_SIDE = 30_000
 """Pictures with a longer side are refused too: of a thin one, each step costs more than its pixels say."""
 MAX_MEMORY = 500_000_000
 """Bytes that decoding may take, by `_bytes_per_pixel`: of some pictures less than `MAX_PIXELS` are decoded."""
-MAX_SLOW_PIXELS = 2_000_000
-"""Of what Pillow decodes in Python, a microsecond or two a pixel: `_SLOW_DECODERS`."""
 MAX_BYTES = 64_000_000
 """Larger files are refused before they are read."""
+MOST_READS = 1_000_000
+"""A plugin that takes more steps than this through a file is stopped: headers can be made of millions of empty parts,
+each a few bytes long, and one part costs a plugin microseconds. Files of phones and scanners take some thousands."""
+MOST_SLOW_SAMPLES = 4_000_000
+"""Pixels, times their colours, of what Pillow decodes in Python, half a microsecond each: `_SLOW_DECODERS`."""
+MOST_TEXT, MOST_COMMENTS = 24_000_000, 1000
+"""Bytes of a PNM that is text, and its comments, each of which costs a copy of a megabyte."""
+MOST_SCANS = 100
+"""Of a JPEG, which has some ten; each is a pass over all pixels, however few bytes it has."""
 DRAFT_SIDE = 1000
 """A JPEG is decoded at a half, a quarter or an eighth of its size while its longer side stays at least this long."""
 
@@ -72,9 +79,27 @@ _SLOW_DECODERS = frozenset(("ppm", "ppm_plain", "bmp_rle"))
 
 _EXIF_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 _EXIF_ORIENTATION = 0x0112
+_LONGEST_EXIF = 1_000_000
+"""Bytes, with a preview: what is longer is no camera's, and may take gigabytes to read."""
 
 _UNUSED_ALPHA = ("BMP", "DIB", "ICO", "TGA")
 """Pillow's formats whose fourth byte many programs leave at 0 everywhere: viewers show such a picture opaque."""
+
+
+class _TooManyStepsError(Exception):
+    """A file that keeps its plugin busy."""
+
+
+class _File(BytesIO):
+    """A file's bytes, for a plugin that may read so many times."""
+
+    left = MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise _TooManyStepsError
+        return super().read(size)
 
 
 class _Thread(threading.local):
@@ -182,19 +207,22 @@ def _check_pixels(width: int, height: int, name: str, most: int = MAX_PIXELS) ->
 
 def _most_pixels(image: Image.Image) -> int:
     """How many pixels of such an image are decoded."""
-    decoders = {tile[0] for tile in getattr(image, "tile", ())}
-    slow = MAX_SLOW_PIXELS if decoders & _SLOW_DECODERS else MAX_PIXELS
-    return min(slow, MAX_PIXELS, int(MAX_MEMORY / _bytes_per_pixel(image)))
+    most = min(MAX_PIXELS, int(MAX_MEMORY / _bytes_per_pixel(image)))
+    return min(most, MOST_SLOW_SAMPLES // len(image.getbands())) if _is_slow(image) else most
+
+
+def _is_slow(image: Image.Image) -> bool:
+    return any(tile[0] in _SLOW_DECODERS for tile in getattr(image, "tile", ()))
 
 
 def _bytes_per_pixel(image: Image.Image) -> float:
     """What decoding and flattening took at its peak, measured with pictures of 27 to 64 megapixels."""
-    if image.format in _BYTES_PER_PIXEL:
-        return _BYTES_PER_PIXEL[image.format]
-    if image.mode in ("I", "F"):
-        return 16
     # Not Image.has_transparency_data, which fails on an image whose palette is missing.
     transparent = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    if image.format in _BYTES_PER_PIXEL:
+        return _BYTES_PER_PIXEL[image.format] + (7.5 if transparent else 0)
+    if image.mode in ("I", "F"):
+        return 16
     return 13 if transparent else 9 if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else 7.5
 
 
@@ -207,11 +235,31 @@ def _decode(content: bytes, name: str) -> Grey:
     with _quiet():
         image = _open(content, name)
         _check_pixels(*image.size, name)
+        _check_steps(image, content, name)
         if image.format == "JPEG":
             # At a reduced size where that is enough: the decoder then does less.
             share = min(1.0, DRAFT_SIDE / max(image.size))
             image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
         return _grey_from_image(image, name)
+
+
+def _check_steps(image: ImageFile.ImageFile, content: bytes, name: str) -> None:
+    """Refuse what would be decoded for minutes, though it has neither many bytes nor many pixels."""
+    if _is_slow(image):
+        is_text = image.tile[0][0] == "ppm_plain"
+        if is_text and (len(content) > MOST_TEXT or content.count(b"#") > MOST_COMMENTS):
+            raise _too_many_steps(name)
+        if isinstance(image.fp, _File):
+            image.fp.left = MOST_SLOW_SAMPLES  # each may be read by itself
+    elif image.format in ("JPEG", "MPO") and content.count(b"\xff\xda") > MOST_SCANS:
+        from mnistsum_runtime.preparation.jpeg_scans import has_more_scans
+
+        if has_more_scans(content, MOST_SCANS):
+            raise _too_many_steps(name)
+
+
+def _too_many_steps(name: str) -> PictureError:
+    return PictureError("too_large", f"{name}: made of so many parts that it is not decoded: save it anew")
 
 
 def _open(content: bytes, name: str) -> ImageFile.ImageFile:
@@ -230,13 +278,17 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
     plugin: type[ImageFile.ImageFile] = getattr(import_module(module), kind)
     _let_pillow_log_to_nobody()
     if kind == "TiffImageFile":
-        from mnistsum_runtime.preparation.libtiff import silence
+        from mnistsum_runtime.preparation.tiff import has_too_many_parts, silence
 
         silence()
+        if has_too_many_parts(content):
+            raise _too_many_steps(name)
     try:
-        return plugin(BytesIO(content))
+        return plugin(_File(content))
     except Exception as error:  # Pillow's plugins raise whatever a damaged header leads them to
         # Two or four letters can also begin a text: only longer signatures say what a file meant to be.
+        if isinstance(error, _TooManyStepsError):
+            raise _too_many_steps(name) from error
         if len(signature) <= 2 or signature == b"RIFF":
             raise _not_a_picture(name) from error
         raise _truncated(name, error) from error
@@ -256,6 +308,8 @@ def _not_a_picture(name: str) -> PictureError:
 
 
 def _truncated(name: str, error: Exception) -> PictureError:
+    if isinstance(error, _TooManyStepsError):
+        return _too_many_steps(name)
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError) or "out of memory" in reason:
         return PictureError("too_large", f"{name}: too little memory to decode it")
@@ -298,6 +352,8 @@ def _exif_orientation(image: Image.Image) -> int:
         return 1  # spares the import of Pillow's TIFF plugin, which reads EXIF
     if image.format == "HEIF":
         return 1  # its own instructions for turning count, which its decoder has followed; EXIF only repeats them
+    if any(len(image.info.get(key, b"")) > _LONGEST_EXIF for key in _EXIF_KEYS):
+        return 1
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # a damaged note about the picture is no reason not to look at the picture
