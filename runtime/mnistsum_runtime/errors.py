@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from mnistsum_runtime.terminal import one_line, shorten
+
+_LONGEST = 2000
+"""Characters of a message about a model; a path alone may have some hundred."""
+
 
 class MnistsumError(Exception):
     """Base of all; `exit_code` is what a command ends with when the error ends it."""
@@ -43,3 +48,11 @@ class ModelError(MnistsumError):
     """The model file is missing, damaged, or does not carry the contract."""
 
     exit_code = 3
+
+    def __init__(self, message: str) -> None:
+        """Keep the message in one line: names that a file gives its parts may be megabytes of anything.
+
+        Args:
+            message: What is not printable in it is escaped, and of a very long one the middle is left out.
+        """
+        super().__init__(one_line(shorten(message, _LONGEST)))

@@ -18,10 +18,17 @@ def model_name(operation: Operation, precision: str = contract.FP32) -> str:
 
 
 def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM) -> str:
-    """The file that a user names: nothing is the operation's shipped one, `int8` its int8 one, all else a path."""
+    """The file that a user names: nothing is the operation's shipped one, `int8` its int8 one, all else a path.
+
+    Raises:
+        CallError: It is no path.
+        ModelError: The package with the shipped models is not installed.
+    """
     if model is None:
         return shipped_model(operation)
-    return shipped_model(operation, contract.INT8) if model == contract.INT8 else os.fspath(model)
+    if not isinstance(model, str | os.PathLike):
+        raise CallError(f"model must be a path or 'int8', found {type(model).__name__}")
+    return shipped_model(operation, contract.INT8) if model == contract.INT8 else os.fsdecode(model)
 
 
 def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> str:
@@ -108,10 +115,10 @@ def find_named_model(model: str | os.PathLike[str] | None, operation: str | None
         operation: `sum` or `product`: which shipped model, by default `sum`.
 
     Raises:
-        CallError: There is no such operation.
+        CallError: There is no such operation, or `model` is no path.
         ModelError: The package with the shipped models is not installed.
     """
-    if operation is not None and operation not in OPERATIONS:
+    if operation is not None and not (isinstance(operation, str) and operation in OPERATIONS):
         raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")
     return find_model(model, OPERATIONS[operation or SUM.name])
 

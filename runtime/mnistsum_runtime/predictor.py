@@ -15,6 +15,7 @@ from mnistsum_runtime.inference import NetworkInput, answer
 from mnistsum_runtime.model import Model, open_named_model
 from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare_picture
+from mnistsum_runtime.threads import check_threads
 
 if TYPE_CHECKING:
     from mnistsum_runtime.prediction import Prediction
@@ -47,7 +48,7 @@ class Predictor:
 
         Args:
             model: An `.onnx` file made by mnistsum-export, or `int8`, the shipped int8 one; by default the shipped one.
-            threads: How many threads one inference may use, 1 or more.
+            threads: How many threads one inference may use, 1 to 256.
             operation: `sum` or `product`: which shipped model, by default `sum`; a file must be of it.
             optimise: False opens sooner and with less memory, and answers more slowly: for a single picture.
             min_confidence: 0..1, what both confidences of a reliable answer must reach, in place of the model's own
@@ -55,12 +56,11 @@ class Predictor:
                 nor does any other doubt; of a model without calibration no answer becomes reliable.
 
         Raises:
-            CallError: `threads` is not a whole number from 1, there is no such operation, or `min_confidence` is not a
-                number from 0 to 1.
+            CallError: `threads` is not a whole number from 1 to 256, there is no such operation, `model` is no path, or
+                `min_confidence` is not a number from 0 to 1.
             ModelError: The file is missing, damaged, not such a model, or of another operation.
         """
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise CallError(f"threads must be a whole number from 1, found {threads!r}")
+        check_threads(threads)
         limit = None if min_confidence is None else check_confidence(min_confidence)
         self.model: Model = open_named_model(model, operation, threads, optimise=optimise)
         if limit is not None:
@@ -126,11 +126,10 @@ class Predictor:
         """
         if on_error not in ("raise", "return"):
             raise CallError(f"on_error must be 'raise' or 'return', found {on_error!r}")
+        if not isinstance(images, Iterable):
+            raise CallError(f"images must be a sequence of pictures, found {type(images).__name__}")
         images = list(images)
-        numbers = [numbers] * len(images) if isinstance(numbers, int) else list(numbers)
-        if len(images) != len(numbers):
-            raise CallError(f"expected one number for each picture, found {len(numbers)} for {len(images)}")
-        numbers = [check_number(number) for number in numbers]
+        numbers = check_numbers(numbers, len(images))
         answers: list[Prediction | PictureError] = []
         pairs = zip(images, numbers, strict=True)
         while batch := list(islice(pairs, BATCH_SIZE)):
@@ -196,6 +195,20 @@ def check_number(number: int) -> int:
     if not 0 <= value < contract.NUMBERS:
         raise CallError(f"the number must be a whole number from 0 to 9, found {number!r}")
     return value
+
+
+def check_numbers(numbers: int | Sequence[int], count: int) -> list[int]:
+    """A plain int for each of so many pictures.
+
+    Raises:
+        CallError: There are not as many numbers, or not one for all, or one is not 0..9.
+    """
+    if isinstance(numbers, str) or not isinstance(numbers, Iterable):
+        return [check_number(numbers)] * count
+    numbers = list(numbers)
+    if len(numbers) != count:
+        raise CallError(f"expected one number for each picture, found {len(numbers)} for {count}")
+    return [check_number(number) for number in numbers]
 
 
 def check_confidence(confidence: float) -> float:

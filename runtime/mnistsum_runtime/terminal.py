@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def shorten(text: str, most: int) -> str:
+    """The text with at most so many characters, about: of a longer one, the middle is left out."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 + 5 :]}"
+
+
 def discard(stream: TextIO) -> None:
     """Let what is still buffered for a stream that failed go nowhere, or Python's exit would fail on it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

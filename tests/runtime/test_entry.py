@@ -1,8 +1,11 @@
 """What the operating system refuses a command is told as what it is: of which file, of the output, or neither."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -128,3 +131,48 @@ def test_it_is_given_out_if_one_cannot_be_loaded() -> None:
     done = call(HELD.format(does="raise ImportError('no such library')"))
     expected = "mnistsum-some: the installation is broken: no such library: see mnistsum-doctor"
     assert (done.returncode, done.stderr) == (2, f"from a library in C\n{expected}\n")
+
+
+# A Ctrl-C before click is there.
+
+COMMAND = """
+import os, signal, sys, time
+if {early}:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("early", "code"), [(True, -signal.SIGINT), (False, 130)])
+def test_a_ctrl_c_while_a_command_loads_ends_it_without_a_word(early: bool, code: int, tmp_path: Path) -> None:
+    (tmp_path / "some_command.py").write_text(COMMAND.format(early=early), encoding="utf-8")
+    script = "from mnistsum_runtime.commands.launch import launch; launch('some_command')"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, env=environment, timeout=9)
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_an_ignored_ctrl_c_stays_ignored(tmp_path: Path) -> None:
+    (tmp_path / "some_command.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\ndef main(): print('done')\n", encoding="utf-8"
+    )
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from mnistsum_runtime.commands.launch import launch; launch('some_command')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, env=environment, timeout=9)
+    assert (done.returncode, done.stdout) == (0, b"done\n")
+
+
+def test_the_installed_commands_start_through_it() -> None:
+    scripts = {each.name: each.value for each in entry_points(group="console_scripts")}
+    through = {name: value for name, value in scripts.items() if name.startswith("mnistsum-")}
+    direct = [name for name, value in through.items() if not re.search(r"launch:|__main__:", value)]
+    assert direct == ["mnistsum-run"]

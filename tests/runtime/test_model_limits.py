@@ -331,3 +331,48 @@ def test_a_limited_process_has_so_much_memory(capfd: pytest.CaptureFixture[str])
     assert run_limited("verify", [], memory=150_000_000) in (1, 2, 3)
     said = capfd.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+# What a file calls its parts.
+
+
+def named(name: str) -> Change:
+    """The digit's output under another name."""
+
+    def change(model: onnx.ModelProto) -> None:
+        model.graph.node.append(helper.make_node("Identity", [model.graph.output[0].name], [name]))
+        model.graph.output[0].name = name
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("two\nlines", r"two\nlines"), ("\x1b[2Jcleared", r"\x1b[2Jcleared"), ("verified\r", r"verified\r")],
+)
+def test_a_name_in_a_file_stays_in_its_line(name: str, shown: str, tmp_path: Path) -> None:
+    path = changed(named(name), tmp_path)
+    with pytest.raises(ModelError) as caught:
+        Predictor(path)
+    assert str(caught.value).isprintable()
+    assert shown in str(caught.value)
+
+
+def test_a_name_of_megabytes_is_shortened(tmp_path: Path) -> None:
+    path = changed(named("n" * 5_000_000), tmp_path)
+    with pytest.raises(ModelError) as caught:
+        Predictor(path)
+    assert len(str(caught.value)) < 2100
+    assert str(caught.value).startswith(f"model {path}: expected the outputs digit, sum, found nnn")
+
+
+@pytest.mark.parametrize("part", ["input", "output"])
+def test_a_name_that_is_no_text_is_damage(part: str, tmp_path: Path) -> None:
+    content = make_tiny_model().SerializeToString()
+    name = b"image" if part == "input" else b"digit"
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content.replace(name, b"\xff\xfe" + name[2:]))
+    with pytest.raises(ModelError, match="a name of an input or output is not text"):
+        open_file(str(path))
+    done = call(verify.command, "--model", path)
+    assert (done.code, done.out) == (3, "")

@@ -185,6 +185,34 @@ def test_an_integer_of_numpy_is_a_number(predictor: Predictor) -> None:
     assert predictor.predict_many([drawn_digit(7)], np.array([4]))[0].value == 11  # type: ignore[call-overload]
 
 
+def test_an_integer_of_numpy_serves_many_pictures(predictor: Predictor) -> None:
+    answers = predictor.predict_many([drawn_digit(3)] * 2, np.int64(4))  # type: ignore[call-overload]
+    assert [answer.value for answer in answers] == [7, 7]
+
+
+@pytest.mark.parametrize("numbers", [4.0, None, "4", True, "44", object()])
+def test_what_is_neither_a_number_nor_some_is_a_wrong_call(predictor: Predictor, numbers: Any) -> None:
+    with pytest.raises(CallError, match="the number must be a whole number from 0 to 9"):
+        predictor.predict_many([drawn_digit(3)] * 2, numbers)
+
+
+def test_images_that_are_none_are_a_wrong_call(predictor: Predictor) -> None:
+    with pytest.raises(CallError, match="images must be a sequence of pictures, found NoneType"):
+        predictor.predict_many(None, 4)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("operation", [[], {}, 3, ("sum",), "", "add"])
+def test_an_operation_that_is_none_is_a_wrong_call(operation: Any) -> None:
+    with pytest.raises(CallError, match="operation must be sum or product"):
+        Predictor(operation=operation)
+
+
+@pytest.mark.parametrize("model", [3, [], b"model.onnx", 2.5])
+def test_a_model_that_is_no_path_is_a_wrong_call(model: Any) -> None:
+    with pytest.raises(CallError, match="model must be a path or 'int8'"):
+        Predictor(model)
+
+
 def test_as_many_numbers_as_pictures(predictor: Predictor) -> None:
     with pytest.raises(CallError, match="found 3 for 2"):
         predictor.predict_many([drawn_digit(1), drawn_digit(2)], [1, 2, 3])
@@ -195,8 +223,8 @@ def test_on_error_is_raise_or_return(predictor: Predictor) -> None:
         predictor.predict_many([], 1, on_error="ignore")  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
-def test_threads_are_a_whole_number_from_1(model_file: Path, threads: Any) -> None:
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2", 257, 2**70])
+def test_threads_are_a_whole_number_from_1_to_256(model_file: Path, threads: Any) -> None:
     with pytest.raises(CallError, match="threads"):
         Predictor(model_file, threads)
 

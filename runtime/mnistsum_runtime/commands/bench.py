@@ -11,9 +11,10 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.entry import loading
-from mnistsum_runtime.commands.options import MOST_THREADS, model_option, operation_option, run_command
+from mnistsum_runtime.commands.options import model_option, operation_option, run_command
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.terminal import one_line
+from mnistsum_runtime.threads import MOST_THREADS
 
 if TYPE_CHECKING:
     from mnistsum_runtime.measure.bench import Figure

@@ -75,7 +75,8 @@ def command(
 
     pictures, unlabelled, unread = find_labelled(folder, number)
     if explain is not None:
-        from mnistsum_runtime.commands.drawing_into import refuse_inputs
+        with loading():
+            from mnistsum_runtime.commands.drawing_into import refuse_inputs
 
         refuse_inputs(explain, [str(folder)], model, operation)
     for error in unread:

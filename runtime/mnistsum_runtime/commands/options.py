@@ -8,9 +8,7 @@ import click
 from mnistsum_runtime.commands.entry import exit_code, leave_quickly, start_quickly
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
-
-MOST_THREADS = 256
-"""More than any device of this kind has cores; of some thousands, onnxruntime does not come back."""
+from mnistsum_runtime.threads import MOST_THREADS
 
 model_option = click.option(
     "--model",

@@ -56,7 +56,8 @@ def answer(
     *images, number_text = arguments
     number = parse_number(number_text)
     if explain is not None:
-        from mnistsum_runtime.commands.drawing_into import refuse_inputs
+        with loading():
+            from mnistsum_runtime.commands.drawing_into import refuse_inputs
 
         refuse_inputs(explain, images, model, operation)
     single = len(images) == 1 and not os.path.isdir(images[0])

@@ -10,10 +10,11 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.entry import loading, start_quickly
-from mnistsum_runtime.commands.options import MOST_THREADS, require_extra, run_command, threads_option
+from mnistsum_runtime.commands.options import require_extra, run_command, threads_option
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.terminal import write_error
+from mnistsum_runtime.threads import MOST_THREADS
 
 if TYPE_CHECKING:
     from mnistsum_runtime.serve.settings import Settings

@@ -76,8 +76,19 @@ def open_model_file(path: str | os.PathLike[str], threads: int = 1, *, optimise:
     except Exception as error:  # onnxruntime raises its own Fail, InvalidProtobuf, InvalidGraph, NotImplemented ...
         reason = " ".join(str(error).split())
         raise ModelError(f"model {path}: onnxruntime cannot load it: {reason}") from error
+    _check_names(session, path)
     _return_freed_memory()
     return ModelFile(path, session, has_loop)
+
+
+def _check_names(session: Any, path: str) -> None:
+    """Ask once for what everybody asks for later, of each input and output."""
+    try:
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            _ = tensor.name, tensor.shape, tensor.type
+    except UnicodeDecodeError as error:
+        reason = f"a name of an input or output is not text, the file is damaged: {error}"
+        raise ModelError(f"model {path}: {reason}") from error
 
 
 def _read(path: str) -> bytes:

@@ -1,0 +1,42 @@
+"""Entry points of the commands that load click before they can answer a Ctrl-C: until then it ends them without a word.
+
+`mnistsum-run` needs none: it starts without click.
+"""
+
+import signal
+from importlib import import_module
+
+
+def launch(module: str) -> None:
+    """Import a command's module and call its `main`. Python's own way would print where a Ctrl-C met the import."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # not where a shell has it ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    main = import_module(module).main
+    signal.signal(signal.SIGINT, usual)
+    main()
+
+
+def verify() -> None:
+    """Entry point of `mnistsum-verify`."""
+    launch("mnistsum_runtime.commands.verify")
+
+
+def bench() -> None:
+    """Entry point of `mnistsum-bench`."""
+    launch("mnistsum_runtime.commands.bench")
+
+
+def doctor() -> None:
+    """Entry point of `mnistsum-doctor`."""
+    launch("mnistsum_runtime.commands.doctor")
+
+
+def evaluate() -> None:
+    """Entry point of `mnistsum-evaluate`."""
+    launch("mnistsum_runtime.commands.evaluate")
+
+
+def serve() -> None:
+    """Entry point of `mnistsum-serve`."""
+    launch("mnistsum_runtime.commands.serve")
