@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -26,7 +27,7 @@ MEMORY = 4_000_000_000
 SECONDS = 30.0
 UNEXPECTED = 70
 """Exit code of a job that an exception ended, which must never be."""
-_TOLD = 2_000_000
+_TOLD = 64_000_000
 
 _PRELOADS = {
     "runtime": ("campaign.in_process",),
@@ -191,33 +192,51 @@ def _exit_code(code: object) -> int:
 
 
 def run_program(
-    command: list[str | Path],
+    command: Sequence[str | Path],
     folder: Path,
     *,
-    stdin: bytes = b"",
+    stdin: bytes | None = b"",
     seconds: float = SECONDS,
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    send: tuple[int, float] | None = None,
 ) -> End:
-    """Run a program as a user does; a job without a server."""
+    """Run a program as a user does.
+
+    Args:
+        command: The program and its arguments.
+        folder: Where it runs.
+        stdin: What it can read; None: a pipe in which nothing comes.
+        seconds: It is ended after these.
+        environment: All of it; by default this one.
+        send: A signal that it gets, and after how many seconds.
+    """
     start = time.perf_counter()
-    with (
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-        ) as process,
-    ):
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        command,
+        stdin=reading if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        if send is not None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(send[1])
+            if process.poll() is None:
+                process.send_signal(send[0])
         late = False
         try:
             out, err = process.communicate(stdin, timeout=seconds)
         except subprocess.TimeoutExpired:
             late = True
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+        if late:
             out, err = process.communicate()
+    os.close(reading)
+    os.close(writing)
     return End(process.returncode, out, err, time.perf_counter() - start, 0, late)
 
 

@@ -9,10 +9,13 @@ from unittest import mock
 import numpy as np
 
 from mnistsum_runtime.commands import bench, doctor, evaluate, run, verify
+from mnistsum_runtime.commands.entry import exit_code
 from mnistsum_runtime.errors import MnistsumError, PictureError
 from mnistsum_runtime.explain import panels
 from mnistsum_runtime.measure import bench as measuring
+from mnistsum_runtime.measure import doctor as examining
 from mnistsum_runtime.measure import evaluation, recorded, samples, scratch
+from mnistsum_runtime.measure.limited import run_limited
 from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.proof import verification
 
@@ -20,6 +23,7 @@ LOADED = (run, verify, doctor, evaluate, panels, evaluation, recorded, samples, 
 """Modules that the commands import when they run: a forked process has them."""
 SHORT = measuring.Effort(starts=1, sessions=1, seconds=0.01, pictures=3)
 shipped = Predictor()
+"""Open when the server forks: every picture is answered by a process that has inherited it."""
 
 
 def predict_file() -> None:
@@ -74,3 +78,15 @@ def bench_shortly() -> None:
     with mock.patch.object(measuring, "Effort", lambda: SHORT):
         os.environ["OMP_NUM_THREADS"] = "1"
         bench.main()
+
+
+def verify_limited() -> None:
+    """`mnistsum-verify --limited` of a model, with seconds that are given."""
+    model, seconds = sys.argv[1], float(sys.argv[2])
+    sys.exit(exit_code("mnistsum-verify", lambda: run_limited("verify", ["--model", model], seconds=seconds)))
+
+
+def doctor_soon() -> None:
+    """`mnistsum-doctor` whose patience is short."""
+    with mock.patch.object(examining, "_PATIENCE", 8):
+        doctor.main()

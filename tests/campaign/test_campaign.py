@@ -11,6 +11,7 @@ import pytest
 from campaign import run
 from campaign.campaigns import CAMPAIGNS
 from campaign.forking import End, Job
+from campaign.hostile_graphs import GRAPHS
 from campaign.judging import judge, strict_json
 from campaign.trying import Campaign, FailedError, Try
 from mnistsum_runtime.atomic import write_atomically
@@ -90,3 +91,10 @@ def test_records_of_one_machine_come_together(tmp_path: Path) -> None:
     write_atomically(out, json.dumps(found).encode())
     run.record(out, CAMPAIGNS[0], run.Tally(tried=3), seed=7)
     assert list(json.loads(out.read_text(encoding="utf-8"))["campaigns"]) == [CAMPAIGNS[0].name]
+
+
+def test_hostile_graphs_are_many_and_differ() -> None:
+    assert len(GRAPHS) >= 60
+    assert len({hostile.name for hostile in GRAPHS}) == len(GRAPHS)
+    contents = [hostile.to_bytes() for hostile in GRAPHS if "deep" not in hostile.name and "MB" not in hostile.name]
+    assert len(set(contents)) == len(contents)
