@@ -126,9 +126,10 @@ class Predictor:
         """
         if on_error not in ("raise", "return"):
             raise CallError(f"on_error must be 'raise' or 'return', found {on_error!r}")
-        if not isinstance(images, Iterable):
-            raise CallError(f"images must be a sequence of pictures, found {type(images).__name__}")
-        images = list(images)
+        try:
+            images = list(images)
+        except TypeError as error:
+            raise CallError(f"images must be a sequence of pictures, found {type(images).__name__}") from error
         numbers = check_numbers(numbers, len(images))
         answers: list[Prediction | PictureError] = []
         pairs = zip(images, numbers, strict=True)
@@ -203,12 +204,13 @@ def check_numbers(numbers: int | Sequence[int], count: int) -> list[int]:
     Raises:
         CallError: There are not as many numbers, or not one for all, or one is not 0..9.
     """
-    if isinstance(numbers, str) or not isinstance(numbers, Iterable):
-        return [check_number(numbers)] * count
-    numbers = list(numbers)
-    if len(numbers) != count:
-        raise CallError(f"expected one number for each picture, found {len(numbers)} for {count}")
-    return [check_number(number) for number in numbers]
+    try:
+        each = [numbers] if isinstance(numbers, str) else list(numbers)  # type: ignore[arg-type]
+    except TypeError:
+        each = [check_number(numbers)] * count  # type: ignore[arg-type]
+    if len(each) != count:
+        raise CallError(f"expected one number for each picture, found {len(each)} for {count}")
+    return [check_number(number) for number in each]
 
 
 def check_confidence(confidence: float) -> float:
