@@ -85,7 +85,7 @@ def command(
     Exit code: 0 stopped by a signal, 1 the port cannot be listened on, 2 the call was wrong, 3 a model is missing or
     damaged.
     """  # noqa: D301  (click needs the backspace itself)
-    require_extra("serve", "uvicorn", "prometheus_client", "python_multipart")
+    require_extra("serve", "uvicorn", "httptools", "prometheus_client", "python_multipart")
     from mnistsum_runtime.serve.settings import Limits, Settings, read_token
 
     settings = Settings(

@@ -16,7 +16,8 @@ async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes
         Refused: 413 where it is too large, 408 where it does not come.
     """
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told[:20]) > limits.passed_by:
+    length = int(told[:20]) if told.isdecimal() else 0
+    if length > limits.passed_by:
         raise _too_large(limits)
     body, size = bytearray(), 0
     try:
@@ -28,7 +29,9 @@ async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes
                 size += len(message.get("body", b""))
                 if size > limits.passed_by:
                     raise _too_large(limits)
-                if size <= limits.body:
+                if max(size, length) > limits.body:
+                    body.clear()  # what will be refused is read, and not kept
+                else:
                     body += message.get("body", b"")
                 if not message.get("more_body", False):
                     break

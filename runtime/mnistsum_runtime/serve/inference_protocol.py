@@ -25,6 +25,8 @@ LENGTH = "inference-header-content-length"
 VERSION = "1"
 """Of every served model: there is one of each."""
 
+_MOST_AXES = 32
+"""Of a tensor: as many as every numpy has."""
 _DATATYPES = {
     "BOOL": np.dtype(np.bool_),
     "UINT8": np.dtype("<u1"),
@@ -163,6 +165,8 @@ def _read_input(entry: dict[str, Any], data: bytes | None, datatype: str, most_r
         raise _wrong(f"input {name}: expected the datatype {datatype}, found {entry.get('datatype')!r}")
     if not isinstance(shape, list) or not all(type(size) is int and 0 < size < 1 << 31 for size in shape):
         raise _wrong(f"input {name}: its shape must be a list of whole numbers above 0")
+    if len(shape) > _MOST_AXES:
+        raise _wrong(f"input {name}: its shape has {len(shape)} axes, at most {_MOST_AXES} are read")
     if shape and shape[0] > most_rows:
         raise _wrong(f"input {name}: {shape[0]} rows, at most {most_rows} are answered at once")
     dtype, count = _DATATYPES[datatype], math.prod(shape)

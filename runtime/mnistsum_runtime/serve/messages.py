@@ -57,8 +57,13 @@ class Request:
         """The request of an ASGI scope, without its body.
 
         Raises:
-            Refused: The query has too many fields, or is no text.
+            Refused: The query has too many fields, or is no text; or HTTP forbids the request.
         """
+        if scope["http_version"] not in ("1.0", "1.1"):
+            raise Refused(505, "version", "this server speaks HTTP/1.0 and HTTP/1.1")
+        hosts = [name for name, _ in scope["headers"] if name == b"host"]
+        if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
+            raise Refused(400, "bad_request", f"a request names one Host, found {len(hosts)}")
         try:
             query = dict(parse_qsl(scope["query_string"].decode("ascii"), True, max_num_fields=MOST_FIELDS))
         except ValueError as error:

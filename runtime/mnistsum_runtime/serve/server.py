@@ -53,7 +53,8 @@ def url_of(listening: socket.socket) -> str:
 def serve(application: Application, listening: socket.socket) -> None:
     """Answer requests until SIGINT or SIGTERM; what was accepted by then is still answered."""
     limits = application.settings.limits
-    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # requests and faults are told by the application
+    for name in ("uvicorn", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # requests and faults are told by the application
     config = uvicorn.Config(
         application,
         http=connection_class(limits),
@@ -63,7 +64,6 @@ def serve(application: Application, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        h11_max_incomplete_event_size=limits.header,
         timeout_keep_alive=round(limits.header_seconds),
         timeout_graceful_shutdown=round(limits.stop_seconds),
         limit_concurrency=None,

@@ -17,6 +17,8 @@ class Limits:
     still sending when the connection closes does not."""
     header: int = 16_384
     """Bytes of the request line and all headers together."""
+    pipelined: int = 64
+    """Requests of one connection that come before the one ahead of them is answered; one more closes it."""
     batch: int = 64
     """Rows of one inference request."""
     connections: int = 256
