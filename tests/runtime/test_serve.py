@@ -470,6 +470,27 @@ def test_the_unit_file_is_one_that_systemd_reads(tmp_path: Path) -> None:
     assert (done.returncode, [line for line in done.stderr.splitlines() if "mnistsum" in line]) == (0, [])
 
 
+@pytest.mark.parametrize("camera", [False, True])
+@pytest.mark.parametrize("loopback", [False, True])
+@pytest.mark.parametrize("prefix", ["/opt/mnistsum", "/home/pi/mnistsum"])
+def test_the_service_has_little_to_lose(
+    prefix: str, loopback: bool, camera: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", prefix)
+    text = unit([], loopback=loopback, camera=camera)
+    assert f"ProtectHome={'yes' if prefix.startswith('/opt') else 'read-only'}\n" in text
+    path = tmp_path / "mnistsum.service"
+    path.write_text(text, encoding="utf-8")
+    analyze = "/usr/bin/systemd-analyze"
+    if not Path(analyze).exists():
+        pytest.skip("systemd-analyze is not installed")
+    command = [analyze, "security", "--offline=true", "--no-pager", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    exposure = re.search(r"exposure level for mnistsum.service: ([\d.]+)", done.stdout)
+    assert exposure is not None
+    assert float(exposure[1]) <= 2.0
+
+
 def test_systemd_is_told_that_it_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:

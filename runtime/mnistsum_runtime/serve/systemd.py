@@ -64,6 +64,9 @@ IPAddressAllow={allowed}
 WantedBy=multi-user.target
 """
 
+_NO_HOMES = ("/usr/", "/opt/", "/srv/")
+"""Where software is that is in nobody's home."""
+
 
 def unit(options: Sequence[str], *, loopback: bool, camera: bool) -> str:
     """A unit file that starts this installation's `mnistsum-serve`.
@@ -76,10 +79,10 @@ def unit(options: Sequence[str], *, loopback: bool, camera: bool) -> str:
     command = " ".join(
         _quote(word) for word in [sys.executable, "-P", "-m", "mnistsum_runtime.commands.serve", *options]
     )
-    home = "read-only" if os.path.realpath(sys.prefix).startswith(("/home/", "/root/")) else "yes"
+    hidden = os.path.realpath(sys.prefix).startswith(_NO_HOMES)  # else it may be in a home, and must be seen there
     return UNIT.format(
         command=command,
-        home=home,
+        home="yes" if hidden else "read-only",
         devices="no" if camera else "yes",
         denied="any",
         allowed="localhost" if loopback else "localhost link-local 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7",
