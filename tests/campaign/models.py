@@ -20,7 +20,7 @@ from campaign.judging import judge, strict_json
 from campaign.mutating import mutate
 from campaign.trying import ApartError, Campaign, Try, require
 from mnistsum_runtime.model import shipped_model
-from mnistsum_runtime.proof.references import References, parse
+from mnistsum_runtime.proof.references import parse, references_path
 from recording import enlarged, write_recorded
 
 LIMITED = "end only in a limited process"
@@ -32,14 +32,13 @@ PATIENCE = 8.0
 
 
 @cache
-def _whole() -> tuple[tuple[bytes, References], ...]:
-    """The tiny model and the shipped one, each with references."""
+def _whole() -> tuple[tuple[bytes, bytes], ...]:
+    """The tiny model and the shipped one, each with its references file."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "m.onnx")
-        tiny = write_recorded(path)
+        tiny = write_recorded(path).to_bytes()
         shipped = Path(shipped_model())
-        content = shipped.with_name(shipped.name.replace(".onnx", ".references.npz")).read_bytes()
-        return (path.read_bytes(), tiny), (shipped.read_bytes(), References.from_arrays(*parse(content)))
+        return (path.read_bytes(), tiny), (shipped.read_bytes(), Path(references_path(str(shipped))).read_bytes())
 
 
 @cache
@@ -54,19 +53,14 @@ def _places(number: int) -> list[int]:
     return [int(place) for place in np.nonzero(~is_weight)[0]]
 
 
-def bound(references: References, model: bytes) -> bytes:
+def bound(references: bytes, model: bytes) -> bytes:
     """References that say that they are of another file: what somebody writes who wants to deceive."""
-    header, arrays = parse(_packed(id(references)))
+    header, arrays = parse(references)
     header["model_sha256"] = sha256(model).hexdigest()
     buffer = BytesIO()
     kept: dict[str, Any] = dict(arrays) | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}
     np.savez(buffer, **kept)
     return buffer.getvalue()
-
-
-@cache
-def _packed(identity: int) -> bytes:
-    return next(each.to_bytes() for _, each in _whole() if id(each) == identity)
 
 
 def attempt(current: Try) -> None:
@@ -115,9 +109,9 @@ def _mutated(current: Try) -> None:
     _ask_all(current, tuple(asked), refused=False, name="mutated", may_verify=rebind or same)
 
 
-def _write(current: Try, model: bytes, references: References, *, rebind: bool) -> None:
+def _write(current: Try, model: bytes, references: bytes, *, rebind: bool) -> None:
     current.write("m.onnx", model)
-    current.write("m.references.npz", bound(references, model) if rebind else _packed(id(references)))
+    current.write("m.references.npz", bound(references, model) if rebind else references)
     (current.folder / "7").mkdir()
     current.write("7/seven.png", enlarged(7))
 

@@ -376,3 +376,13 @@ def test_a_name_that_is_no_text_is_damage(part: str, tmp_path: Path) -> None:
         open_file(str(path))
     done = call(verify.command, "--model", path)
     assert (done.code, done.out) == (3, "")
+
+
+def test_a_file_that_contradicts_itself_is_told_by_what_it_answers(tmp_path: Path) -> None:
+    """Optimised, onnxruntime believes the graph; not optimised, it forgets the size: both are measured."""
+    model = make_tiny_model()
+    digit = next(each for each in model.graph.output if each.name == "digit")
+    digit.type.tensor_type.shape.dim[1].dim_value = 11
+    path = save(model, tmp_path)
+    for optimise in (True, False):
+        assert Predictor(path, optimise=optimise).predict(drawn_digit(7), 4).value == 11
