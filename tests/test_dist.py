@@ -61,7 +61,7 @@ def test_wheel_is_pure_python_and_small(wheel: Path) -> None:
     assert wheel.stat().st_size < 4 * MEGABYTE
 
 
-PAGE = {"index.html", "page.css", "page.js", "icon.svg"}
+PAGE = {"index.html", "page.css", "paper.js", "showing.js", "server.js", "page.js", "icon.svg"}
 """What `mnistsum-serve` gives a browser."""
 
 

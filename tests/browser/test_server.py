@@ -29,7 +29,7 @@ def test_the_page_is_small(server: Server) -> None:
     files = sorted(PAGE.iterdir())
     assert sum(path.stat().st_size for path in files) <= 100_000
     sent = 0
-    for name in ("", "page.css", "page.js", "icon.svg"):
+    for name in ("", "page.css", "paper.js", "showing.js", "server.js", "page.js", "icon.svg"):
         content, encoding = get(f"{server.url}/{name}")
         assert encoding == "gzip"
         assert gzip.decompress(content) == (PAGE / (name or "index.html")).read_bytes()
@@ -58,6 +58,9 @@ def test_the_content_security_policy_holds(server: Server, open_page: OpenPage) 
     assert {path.split(" ")[1] for path in watched.requests} == {
         "/",
         "/page.css",
+        "/paper.js",
+        "/showing.js",
+        "/server.js",
         "/page.js",
         "/icon.svg",
         "/about",
