@@ -3,12 +3,12 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from serving.malformed import run
+from serving.malformed import Plan, run
 from serving.malformed_bodies import PICTURE
 from serving.malformed_requests import INFER, READ, post
 from serving.started import Started, started
@@ -16,7 +16,8 @@ from serving.started import Started, started
 
 @pytest.mark.slow
 def test_a_short_campaign_finds_no_fault(tmp_path: Path) -> None:
-    found = run(tmp_path, 150, 150, 10, 0, patient=False)
+    # So few requests do not warm it up: it still grows by what its first large bodies take.
+    found = run(tmp_path, Plan(150, slow=10, seed=0, warm_up=50, growth=60_000_000, patient=False))
     assert found["faults"] == []
     assert sum(sum(outcomes.values()) for outcomes in found["kinds"].values()) == 150
 
@@ -126,6 +127,33 @@ def test_a_broken_form_is_told_to_its_client_alone(server: Started) -> None:
     found = answer(server, post(READ, b"hello", "Connection: close", "Content-Type: multipart/form-data; boundary=x"))
     assert found.startswith(b"HTTP/1.1 400")
     assert len(server.lines()) == before + 1, server.lines()[before:]
+
+
+def test_who_says_that_it_says_no_more_is_answered(server: Started) -> None:
+    with connected(server) as connection:
+        connection.sendall(post("/nothing", b"") + post(READ, PICTURE))
+        connection.shutdown(socket.SHUT_WR)
+        assert [each[:3] for each in said_to(connection).split(b"HTTP/1.1 ")[1:]] == [b"404", b"200"]
+    with connected(server) as connection:
+        connection.sendall(post(READ, PICTURE)[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        assert said_to(connection) == b""
+
+
+def test_all_bodies_together_have_an_end(server: Started) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(server)) for _ in range(20)]
+        before = server.memory()
+        for client in clients:
+            with suppress(ConnectionError):
+                client.sendall(post(READ, bytes(9_000_000), "Content-Length: 9000001"))
+        time.sleep(0.3)
+        assert server.memory() < before + 120_000_000
+        for client in clients[:5]:
+            client.sendall(b"a")
+            assert client.recv(100).startswith(b"HTTP/1.1 422")
+        assert said_to(clients[-1])[:12] in (b"HTTP/1.1 503", b"")
+    assert answer(server, post(READ, PICTURE, "Connection: close")).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_a_body_that_will_be_refused_is_not_kept(server: Started) -> None:

@@ -30,10 +30,25 @@ from serving.started import Started, started
 
 ROOT = Path(__file__).parents[2]
 KINDS = HTTP_KINDS | ROUTE_KINDS
-FULL, WARM_UP, SLOW, AT_ONCE, BETWEEN = 10_000, 1_000, 200, 40, 500
-GROWTH = 10_000_000
+FULL, SLOW, AT_ONCE, BETWEEN = 10_000, 200, 40, 500
 _LINE = re.compile(r"\d\d:\d\d:\d\d \S+ \S+ .* \d{3} \d+ [\d.]+ ms")
 _KNOWN = ("serving http", "this machine alone is let in", "a client does not take its answer")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign is to be."""
+
+    count: int
+    slow: int
+    """Clients at once."""
+    seed: int
+    warm_up: int = 1_000
+    """Requests before the server's memory is looked at."""
+    growth: int = 10_000_000
+    """Bytes by which it may be more afterwards."""
+    patient: bool = True
+    """Whether requests that are not whole are sometimes kept open until the server has enough."""
 
 
 @dataclass
@@ -43,7 +58,6 @@ class Campaign:
     server: Started
     seed: int
     patient: bool
-    """Whether requests that are not whole are sometimes kept open until the server has enough."""
     counts: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """By kind: how often which answer."""
     faults: list[str] = field(default_factory=list)
@@ -77,11 +91,11 @@ class Campaign:
         if status != 200 or json.loads(body) != expected:
             self.faults.append(f"{when}: a good request was answered {status} {body[:200]!r}")
 
-    def judge_server(self, before: int, after: int) -> None:
+    def judge_server(self, before: int, after: int, growth: int) -> None:
         """The same process, of the same size, that said nothing but its lines."""
         if self.server.process.poll() is not None:
             self.faults.append(f"the server ended with {self.server.process.returncode}")
-        if after - before > GROWTH:
+        if after - before > growth:
             self.faults.append(f"the server grew from {before / 1e6:.1f} to {after / 1e6:.1f} MB")
         strange = [line for line in self.server.lines() if not _LINE.fullmatch(line) and not line.startswith(_KNOWN)]
         self.faults += [f"the server said {line[:300]!r}" for line in strange[:5]]
@@ -95,40 +109,40 @@ def judge(request: Malformed, outcome: Outcome) -> str | None:
     return f"answered {wrong[0]}" if wrong else None
 
 
-async def attack(server: Started, count: int, warm_up: int, slow: int, seed: int, patient: bool) -> dict[str, Any]:
+async def attack(server: Started, plan: Plan) -> dict[str, Any]:
     """The whole campaign; what is written of it."""
-    warm = Campaign(server, seed + 1, patient)
-    campaign = Campaign(server, seed, patient)
+    warm = Campaign(server, plan.seed + 1, plan.patient)
+    campaign = Campaign(server, plan.seed, plan.patient)
     await warm.ask_rightly("at the start")
-    async with SlowClients(server.port, slow) as clients:
-        await warm.run(0, warm_up)
+    async with SlowClients(server.port, plan.slow) as clients:
+        await warm.run(0, plan.warm_up)
         before = server.memory()
-        await campaign.run(0, count)
+        await campaign.run(0, plan.count)
         after = server.memory()
     campaign.faults += warm.faults + clients.faults
     await campaign.ask_rightly("at the end")
-    campaign.judge_server(before, after)
+    campaign.judge_server(before, after, plan.growth)
     return {
         "version": __version__,
         "machine": this_device().board,
-        "seed": seed,
-        "requests": count,
-        "warm_up": warm_up,
+        "seed": plan.seed,
+        "requests": plan.count,
+        "warm_up": plan.warm_up,
         "time_limit_s": LIMIT,
         "kinds": {kind: dict(sorted(campaign.counts[kind].items())) for kind in KINDS},
-        "slow_clients": {"at_once": slow, **clients.counts},
+        "slow_clients": {"at_once": plan.slow, **clients.counts},
         "memory_before_mb": before / 1e6,
         "memory_after_mb": after / 1e6,
         "faults": campaign.faults,
     }
 
 
-def run(folder: Path, count: int, warm_up: int, slow: int, seed: int, *, patient: bool) -> dict[str, Any]:
+def run(folder: Path, plan: Plan) -> dict[str, Any]:
     """Attack a server of its own."""
     token = folder / "token.txt"
     token.write_text(TOKEN, encoding="ascii")
     with started(folder, "--token", token) as server:
-        return asyncio.run(attack(server, count, warm_up, slow, seed, patient))
+        return asyncio.run(attack(server, plan))
 
 
 @click.command("malformed")
@@ -140,7 +154,7 @@ def command(count: int, slow: int, seed: int, full: bool) -> None:
     """A line for each kind; exit code 1 if the server did anything that it must not."""
     count = FULL if full else count
     with tempfile.TemporaryDirectory() as folder:
-        found = run(Path(folder), count, WARM_UP, slow, seed, patient=True)
+        found = run(Path(folder), Plan(count, slow, seed))
     for kind, outcomes in [*found["kinds"].items(), ("slow clients", found["slow_clients"])]:
         click.echo(f"{kind}: {', '.join(f'{outcome} x {times}' for outcome, times in outcomes.items())}")
     click.echo(f"memory: {found['memory_before_mb']:.1f} MB before, {found['memory_after_mb']:.1f} MB after")

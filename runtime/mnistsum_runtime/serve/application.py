@@ -13,7 +13,7 @@ from mnistsum_runtime import __version__
 from mnistsum_runtime.errors import CallError, ModelError, PictureError
 from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.serve import inference_protocol as protocol
-from mnistsum_runtime.serve.body import picture_in, read_body
+from mnistsum_runtime.serve.body import Body, Memory, picture_in, read_body
 from mnistsum_runtime.serve.description import docs_page, openapi
 from mnistsum_runtime.serve.frames import Frames
 from mnistsum_runtime.serve.log import RequestLog
@@ -53,6 +53,7 @@ class Application:
         self.metrics = Metrics()
         self.pool = Pool(settings.workers, settings.limits)
         self.log = RequestLog(settings.log)
+        self._memory = Memory(settings.limits.bodies)
         self.ready = True
         self._page = read_page()
         self._routes: dict[str, dict[str, Handler]] = {
@@ -108,15 +109,17 @@ class Application:
 
     async def _respond(self, scope: Scope, receive: Receive) -> tuple[Response, str]:
         """The answer, and the route for the metrics: one of those that there are, so that nobody can make more."""
-        route = "other"
+        route, body = "other", Body(self._memory)
         try:
             request = Request.of(scope)
             handler, route = self._find(request)
             if request.method == "POST":
-                request = replace(request, body=await read_body(request, receive, self.settings.limits))
+                request = replace(request, body=await read_body(request, receive, self.settings.limits, body))
             return await handler(request), route
         except Exception as error:  # also a fault of ours, which is one request's and not the server's
             return Response.refusal(self._refusal_of(error, f"{scope['method']} {scope['path']}")), route
+        finally:
+            body.drop()
 
     def _refusal_of(self, error: Exception, request: str) -> Refused:
         """What a client is told of an error."""

@@ -9,17 +9,54 @@ from mnistsum_runtime.serve.messages import Receive, Refused, Request
 from mnistsum_runtime.serve.settings import Limits
 
 
-async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes:
+class Memory:
+    """What the bodies of all requests have together."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with none."""
+        self.most = most
+        self.taken = 0
+
+
+class Body:
+    """A body while it is read and answered."""
+
+    def __init__(self, memory: Memory) -> None:
+        """Begin with nothing in it."""
+        self.content = bytearray()
+        self._memory = memory
+        self._taken = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep more of it.
+
+        Raises:
+            Refused: 503, all bodies together are too large.
+        """
+        if self._memory.taken + len(data) > self._memory.most:
+            raise Refused(503, "busy", "too much is being sent at once: try again", retry_after="1")
+        self._memory.taken += len(data)
+        self._taken += len(data)
+        self.content += data
+
+    def drop(self) -> None:
+        """Give its memory back."""
+        self._memory.taken -= self._taken
+        self._taken = 0
+        self.content = bytearray()
+
+
+async def read_body(request: Request, receive: Receive, limits: Limits, body: Body) -> bytes:
     """Read a body, so much of it and so long.
 
     Raises:
-        Refused: 413 where it is too large, 408 where it does not come.
+        Refused: 413 where it is too large, 408 where it does not come, 503 where too many come at once.
     """
     told = request.headers.get("content-length", "")
     length = int(told[:20]) if told.isdecimal() else 0
     if length > limits.passed_by:
         raise _too_large(limits)
-    body, size = bytearray(), 0
+    size = 0
     try:
         async with asyncio.timeout(limits.body_seconds):
             while True:
@@ -30,16 +67,16 @@ async def read_body(request: Request, receive: Receive, limits: Limits) -> bytes
                 if size > limits.passed_by:
                     raise _too_large(limits)
                 if max(size, length) > limits.body:
-                    body.clear()  # what will be refused is read, and not kept
+                    body.drop()  # what will be refused is read, and not kept
                 else:
-                    body += message.get("body", b"")
+                    body.add(message.get("body", b""))
                 if not message.get("more_body", False):
                     break
     except TimeoutError as error:
         raise Refused(408, "too_slow", f"no whole body within {limits.body_seconds:g} s") from error
     if size > limits.body:
         raise _too_large(limits)
-    return bytes(body)
+    return bytes(body.content)
 
 
 def _too_large(limits: Limits) -> Refused:

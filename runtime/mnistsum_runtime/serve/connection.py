@@ -52,6 +52,14 @@ def connection_class(limits: Limits) -> type[HttpToolsProtocol]:
             elif self._deadline is None:
                 self._expect_request()
 
+        def eof_received(self) -> bool:  # type: ignore[override]
+            """Who says that it says no more still gets the answer that it is owed."""
+            cycle = self.cycle
+            owed = cycle is not None and not cycle.response_complete and not cycle.more_body
+            if owed:
+                cycle.keep_alive = False
+            return owed
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
             super().connection_lost(exc)

@@ -15,6 +15,8 @@ class Limits:
     passed_by: int = 64_000_000
     """Bytes of a body that is too large are read past so far, so that its client gets to see the answer: one that is
     still sending when the connection closes does not."""
+    bodies: int = 64_000_000
+    """Bytes of all bodies together, until their requests are answered; one more is told to come back later."""
     header: int = 16_384
     """Bytes of the request line and all headers together."""
     pipelined: int = 64
