@@ -43,6 +43,8 @@ def loading() -> Iterator[None]:
     try:
         with _interrupted_afterwards(), _holding_standard_error():
             yield
+    except (AttributeError, RuntimeError) as error:  # numpy's words for an older numpy, and for an older processor
+        raise ImportError(f"{type(error).__name__}: {error}") from error
     finally:
         gc.freeze()
         gc.set_threshold(*usual)
@@ -50,7 +52,10 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def _holding_standard_error() -> Iterator[None]:
-    """Let nothing through to standard error, C's included; if a package cannot be imported, all of it."""
+    """Let nothing through to standard error, C's included; if a package cannot be imported, all of it.
+
+    An error of our own is told in its one line, and of too little memory no library knows more.
+    """
     if not hasattr(os, "memfd_create") or sys.stderr is None:
         yield  # not Linux, where there is something to hold
         return
@@ -62,7 +67,9 @@ def _holding_standard_error() -> Iterator[None]:
         return
     try:
         yield
-    except ImportError:
+    except (MnistsumError, MemoryError):
+        raise
+    except Exception:
         os.write(usual, os.pread(held, os.fstat(held).st_size, 0))
         raise
     finally:

@@ -85,7 +85,7 @@ def command(
         from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
         from mnistsum_runtime.predictor import Predictor
 
-    predictor = Predictor(model, operation=operation, min_confidence=min_confidence)
+        predictor = Predictor(model, operation=operation, min_confidence=min_confidence)
     if unlabelled:
         names = ", ".join(one_line(str(path.relative_to(folder))) for path in unlabelled[:5])
         more = ", ..." if len(unlabelled) > 5 else ""
