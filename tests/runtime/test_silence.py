@@ -38,7 +38,7 @@ def environment(folder: Path, does: str) -> dict[str, str]:
 
 
 def call(folder: Path, does: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [BIN / str(words[0]), *map(str, words[1:])]
+    command = [str(BIN / str(words[0])), *map(str, words[1:])]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, env=environment(folder, does), timeout=300
     )
@@ -82,7 +82,7 @@ def test_an_error_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_server_says_its_own_words_alone(tmp_path: Path) -> None:
-    command = [BIN / "mnistsum-serve", "--port", "0"]
+    command = [str(BIN / "mnistsum-serve"), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(tmp_path, REAL)) as process:
         assert process.stderr is not None
         lines = [process.stderr.readline(), process.stderr.readline()]
