@@ -26,6 +26,7 @@ KNOWS_NO_DIGIT = {
 LEVELS = {
     "mnistsum_runtime.commands": 4,
     "mnistsum_runtime.serve": 3.5,
+    "mnistsum_runtime.batch": 3.5,
     "mnistsum_runtime.measure": 3,
     "mnistsum_runtime.explain": 3,
     "mnistsum_runtime.preparation": 1,

@@ -1,7 +1,6 @@
 """Read a handwritten digit from a picture, add a number to it: the part of mnistsum that runs on the device."""
 
 import os
-from typing import TYPE_CHECKING
 
 # From 1.29 on, the official Linux builds of onnxruntime send telemetry unless this is set before they are imported, and
 # keep a database of it in the user's cache folder. Nothing here uses a network at run time.
@@ -21,6 +20,7 @@ __all__ = [
     "read_picture",
 ]
 
+TYPE_CHECKING = False  # as in `typing`, which takes milliseconds to import
 if TYPE_CHECKING:
     from mnistsum_runtime.errors import CallError, MnistsumError, ModelError, PictureError, WorkError
     from mnistsum_runtime.prediction import Prediction

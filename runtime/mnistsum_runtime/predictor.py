@@ -98,12 +98,20 @@ class Predictor:
 
     @overload
     def predict_many(
-        self, images: Iterable[Source], numbers: int | Sequence[int], on_error: Literal["raise"] = "raise"
+        self,
+        images: Iterable[Source],
+        numbers: int | Sequence[int],
+        on_error: Literal["raise"] = "raise",
+        names: Sequence[str] | None = None,
     ) -> list[Prediction]: ...
 
     @overload
     def predict_many(
-        self, images: Iterable[Source], numbers: int | Sequence[int], on_error: Literal["return"]
+        self,
+        images: Iterable[Source],
+        numbers: int | Sequence[int],
+        on_error: Literal["return"],
+        names: Sequence[str] | None = None,
     ) -> list[Prediction | PictureError]: ...
 
     def predict_many(
@@ -111,6 +119,7 @@ class Predictor:
         images: Iterable[Source],
         numbers: int | Sequence[int],
         on_error: Literal["raise", "return"] = "raise",
+        names: Sequence[str] | None = None,
     ) -> Sequence[Prediction | PictureError]:
         """Answer for many pictures, which share the network's batches; the answers are in the order of `images`.
 
@@ -119,10 +128,11 @@ class Predictor:
             numbers: One number for each picture, or one for all.
             on_error: What a picture without an answer does: `raise` its `PictureError` (of several, the first's), or
                 `return` it in its place so that the others are answered.
+            names: What errors call the pictures that have no path, one for each.
 
         Raises:
             PictureError: With `on_error="raise"`.
-            CallError: A number is not 0..9, or there are not as many as pictures.
+            CallError: A number is not 0..9, or there are not as many numbers or names as pictures.
         """
         if on_error not in ("raise", "return"):
             raise CallError(f"on_error must be 'raise' or 'return', found {on_error!r}")
@@ -132,17 +142,20 @@ class Predictor:
             raise CallError(f"images must be a sequence of pictures, found {type(images).__name__}") from error
         numbers = check_numbers(numbers, len(images))
         answers: list[Prediction | PictureError] = []
-        pairs = zip(images, numbers, strict=True)
-        while batch := list(islice(pairs, BATCH_SIZE)):
+        names = ["the picture"] * len(images) if names is None else list(names)
+        if len(names) != len(images):
+            raise CallError(f"expected one name for each picture, found {len(names)} for {len(images)}")
+        asked = zip(images, numbers, names, strict=True)
+        while batch := list(islice(asked, BATCH_SIZE)):
             answers.extend(self._answer_batch(batch, on_error))
         return answers
 
     def _answer_batch(
-        self, batch: list[tuple[Source, int]], on_error: Literal["raise", "return"]
+        self, batch: list[tuple[Source, int, str]], on_error: Literal["raise", "return"]
     ) -> Iterator[Prediction | PictureError]:
         found: list[NetworkInput | PictureError] = []
         for group in read_in_groups(batch):
-            found += [prepare_input(picture, number) for picture, number in group]
+            found += [prepare_input(*each) for each in group]
         if on_error == "raise":
             for error in found:
                 if isinstance(error, PictureError):
@@ -153,32 +166,32 @@ class Predictor:
             yield each if isinstance(each, PictureError) else next(predictions)
 
 
-def read_in_groups(batch: list[tuple[Source, int]]) -> Iterator[list[tuple[Grey | PictureError, int]]]:
-    """Read the pictures of a batch, and give them on in groups of about `GROUP_PIXELS`, each with its number.
+def read_in_groups(batch: list[tuple[Source, int, str]]) -> Iterator[list[tuple[Grey | PictureError, int, str]]]:
+    """Read the pictures of a batch, and give them on in groups of about `GROUP_PIXELS`, each with its number and name.
 
     Decoding and preparing in turns, each would find the processor's caches full of the other: 0.1 ms a picture.
     """
-    group: list[tuple[Grey | PictureError, int]] = []
+    group: list[tuple[Grey | PictureError, int, str]] = []
     pixels = 0
-    for image, number in batch:
+    for image, number, name in batch:
         try:
-            picture = read_picture(image)
+            picture = read_picture(image, name)
             pixels += picture.size
-            group.append((picture, number))
+            group.append((picture, number, name))
         except PictureError as error:
-            group.append((error, number))
+            group.append((error, number, name))
         if pixels >= GROUP_PIXELS:
             yield group
             group, pixels = [], 0
     yield group
 
 
-def prepare_input(picture: Grey | PictureError, number: int) -> NetworkInput | PictureError:
+def prepare_input(picture: Grey | PictureError, number: int, name: str) -> NetworkInput | PictureError:
     """What the network is given for a picture that was read; why nothing, where it could not be, or shows no digit."""
     if isinstance(picture, PictureError):
         return picture
     try:
-        return NetworkInput.of(prepare_picture(picture), number)
+        return NetworkInput.of(prepare_picture(picture, name), number)
     except PictureError as error:
         return error
 

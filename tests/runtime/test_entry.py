@@ -175,4 +175,19 @@ def test_the_installed_commands_start_through_it() -> None:
     scripts = {each.name: each.value for each in entry_points(group="console_scripts")}
     through = {name: value for name, value in scripts.items() if name.startswith("mnistsum-")}
     direct = [name for name, value in through.items() if not re.search(r"launch:|__main__:", value)]
-    assert direct == ["mnistsum-run"]
+    assert len(through) >= 8
+    assert direct == []
+
+
+def test_an_import_that_a_ctrl_c_broke_is_no_broken_installation() -> None:
+    done = call(
+        "import signal, time\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT); time.sleep(10)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError('initialization failed')"
+    )
+    assert (done.returncode, done.stderr) == (130, "mnistsum-some: interrupted\n")
+    done = call("raise ImportError('initialization failed')")
+    assert done.returncode == 2
+    assert "the installation is broken: initialization failed" in done.stderr

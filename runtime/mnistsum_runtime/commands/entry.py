@@ -80,18 +80,44 @@ def _holding_standard_error() -> Iterator[None]:
 
 @contextmanager
 def _interrupted_afterwards() -> Iterator[None]:
-    came: list[int] = []
+    with _remembering(_Interrupts()) as interrupts:
+        try:
+            yield
+        finally:
+            if interrupts.came:
+                raise KeyboardInterrupt
+
+
+class _Interrupts:
+    """Remembers that a Ctrl-C came."""
+
+    came = False
+
+    def __call__(self, *_: object) -> None:
+        self.came = True
+
+
+class _InterruptsAtOnce(_Interrupts):
+    """As Python does, a Ctrl-C becomes an exception; but what that becomes on its way out is known to be its doing."""
+
+    def __call__(self, *_: object) -> None:
+        super().__call__()
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _remembering(interrupts: _Interrupts) -> Iterator[_Interrupts]:
+    """Let a Ctrl-C go there, unless a shell has it ignored, or somebody else's program is in charge."""
     usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield  # a shell has it ignored, or somebody else's program is in charge
+    ours = usual is signal.default_int_handler or isinstance(usual, _Interrupts)
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield interrupts
         return
-    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    signal.signal(signal.SIGINT, interrupts)
     try:
-        yield
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, usual)
-        if came:
-            raise KeyboardInterrupt
 
 
 def exit_code(name: str, job: Callable[[], int]) -> int:
@@ -103,10 +129,12 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal's encoding does not have
+    interrupts = _InterruptsAtOnce()
     try:
-        code = job()
-        if sys.stdout is not None:  # closed by the caller
-            sys.stdout.flush()
+        with _remembering(interrupts):
+            code = job()
+            if sys.stdout is not None:  # closed by the caller
+                sys.stdout.flush()
     except MnistsumError as error:
         code = _complain(name, str(error), error.exit_code)
         for note in getattr(error, "__notes__", ()):  # what else there is to say, for who asked for it
@@ -114,7 +142,8 @@ def exit_code(name: str, job: Callable[[], int]) -> int:
                 write_error(line)
         return code
     except (ImportError, KeyboardInterrupt, MemoryError) as error:
-        return _complain(name, *_describe(error))
+        # A Ctrl-C while a package loads may come out of it as a failed import.
+        return _complain(name, *_describe(KeyboardInterrupt() if interrupts.came else error))
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nobody is left to tell.
         discard(sys.stdout)

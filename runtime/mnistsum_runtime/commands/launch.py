@@ -1,7 +1,4 @@
-"""Entry points of the commands that load click before they can answer a Ctrl-C: until then it ends them without a word.
-
-`mnistsum-run` needs none: it starts without click.
-"""
+"""Entry points of the commands: until what they need is there to answer a Ctrl-C, it ends them without a word."""
 
 import signal
 from importlib import import_module
@@ -15,6 +12,11 @@ def launch(module: str) -> None:
     main = import_module(module).main
     signal.signal(signal.SIGINT, usual)
     main()
+
+
+def run() -> None:
+    """Entry point of `mnistsum-run`."""
+    launch("mnistsum_runtime.commands.run")
 
 
 def verify() -> None:
@@ -35,6 +37,11 @@ def doctor() -> None:
 def evaluate() -> None:
     """Entry point of `mnistsum-evaluate`."""
     launch("mnistsum_runtime.commands.evaluate")
+
+
+def batch() -> None:
+    """Entry point of `mnistsum-batch`."""
+    launch("mnistsum_runtime.commands.batch")
 
 
 def serve() -> None:

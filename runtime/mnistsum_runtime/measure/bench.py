@@ -147,7 +147,7 @@ def measure_processes(effort: Effort, model: str | None = None, picture: Path | 
     if model is not None:
         from mnistsum_runtime.model import shipped_model
 
-        run = "from mnistsum_runtime.commands.run import main; main()"  # what the script `mnistsum-run` does
+        run = "from mnistsum_runtime.commands.launch import run; run()"  # what the script `mnistsum-run` does
         options = [] if model == shipped_model() else ["--model", model]
         commands["mnistsum-run"] = [sys.executable, "-P", "-c", run, str(picture), "4", *options]
     starts = dict(zip(commands, start_alternating(list(commands.values()), effort.starts), strict=True))
