@@ -1,13 +1,20 @@
 """Malformed requests to mnistsum-serve: a short campaign, and each fault that the long one found."""
 
+import asyncio
+import gc
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from mnistsum_runtime.serve.application import Application
+from mnistsum_runtime.serve.models import open_models
+from mnistsum_runtime.serve.settings import Settings
 from serving.malformed import Plan, run
 from serving.malformed_bodies import PICTURE
 from serving.malformed_requests import INFER, READ, post
@@ -138,6 +145,49 @@ def test_who_says_that_it_says_no_more_is_answered(server: Started) -> None:
         connection.sendall(post(READ, PICTURE)[:-1])
         connection.shutdown(socket.SHUT_WR)
         assert said_to(connection) == b""
+
+
+LEFT: dict[str, tuple[str, bytes, int]] = {
+    "a picture": ("/read", PICTURE, 200),
+    "not a picture": ("/read", b"", 422),
+    "a cut picture": ("/read", PICTURE[:100], 422),
+    "a panel of no picture": ("/read", b"GIF89a", 422),
+    "no JSON": (INFER, b"[", 400),
+}
+
+
+@pytest.mark.parametrize(("path", "begins", "status"), LEFT.values(), ids=LEFT.keys())
+def test_nothing_is_left_of_a_body_that_was_answered(path: str, begins: bytes, status: int) -> None:
+    application = Application(Settings(), open_models((), (), 1))
+    query = b"number=4&explain=1" if begins.startswith(b"GIF") else b"number=4"
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "query_string": query}
+    scope |= {"headers": [(b"host", b"a")], "client": ("127.0.0.1", 5)}
+    answers = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": begins + bytes(1_000_000), "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message.get("status"))
+
+    async def ask() -> list[str]:
+        await application(scope, receive, send)  # which imports what it needs
+        await asyncio.sleep(0.05)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        await application(scope, receive, send)
+        await asyncio.sleep(0.05)
+        gc.collect()
+        return [repr(each) for each in gc.garbage if isinstance(each, FrameType | Exception)]
+
+    gc.disable()
+    try:
+        assert asyncio.run(ask()) == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert answers == [status, None] * 2
 
 
 def test_all_bodies_together_have_an_end(server: Started) -> None:

@@ -62,6 +62,8 @@ class Pool:
         except TimeoutError as error:
             message = f"no answer within {self.limits.work_seconds:g} s"
             raise Refused(503, "too_slow", message, retry_after="5") from error
+        finally:
+            del future  # an error that comes through has this frame, and the future has the error
 
     def _finish(self, client: str, future: asyncio.Future[Result]) -> None:
         self.pending -= 1

@@ -68,7 +68,7 @@ def read(predictor: Predictor, content: bytes, number: int) -> Reading:
         prepared = prepare_picture(grey, NAME)
         seconds["prepare"] = -begun + (begun := clock())
     except PictureError as error:
-        return Reading(error, None, seconds)
+        return Reading(_without_frames(error), None, seconds)
     found = answer(predictor.model, [NetworkInput.of(prepared, number)])[0]
     seconds["infer"] = clock() - begun
     return Reading(found, prepared, seconds)
@@ -81,4 +81,11 @@ def draw(predictor: Predictor, content: bytes, number: int) -> tuple[bytes, Pred
     sheet = ContactSheet()
     record = predict_and_record(predictor, content, number, NAME)
     sheet.add(record)
-    return sheet.to_png(), record.answer
+    found = record.answer
+    return sheet.to_png(), _without_frames(found) if isinstance(found, PictureError) else found
+
+
+def _without_frames(error: PictureError) -> PictureError:
+    """The error alone: its frames hold the picture, and lead by the thread's, whose result it is, round to itself."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
