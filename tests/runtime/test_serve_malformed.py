@@ -190,6 +190,15 @@ def test_nothing_is_left_of_a_body_that_was_answered(path: str, begins: bytes, s
     assert answers == [status, None] * 2
 
 
+def test_a_large_body_leaves_no_memory_behind(server: Started) -> None:
+    request = post(READ, bytes(9_000_000), "Connection: close")
+    assert answer(server, request).startswith(b"HTTP/1.1 422")
+    before = server.memory()
+    for _ in range(20):
+        answer(server, request)
+    assert server.memory() < before + 3_000_000
+
+
 def test_all_bodies_together_have_an_end(server: Started) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(server)) for _ in range(20)]

@@ -51,7 +51,7 @@ async def send(port: int, data: bytes, ending: Ending, answers: int = 1) -> Outc
     try:
         async with asyncio.timeout(LIMIT + 2):
             reading = asyncio.create_task(_read(reader, outcome, answers))
-            with suppress(ConnectionError):
+            with suppress(OSError):  # the server has closed already
                 writer.write(data)
                 await writer.drain()
                 if ending is Ending.HALF:
@@ -59,8 +59,7 @@ async def send(port: int, data: bytes, ending: Ending, answers: int = 1) -> Outc
             if ending is Ending.CLOSE:
                 outcome.gone = True
                 reading.cancel()
-            with suppress(asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
-                await reading
+            await asyncio.wait([reading])
     except TimeoutError:
         outcome.strange = f"neither answered nor closed after {time.monotonic() - begun:.0f} s"
     finally:
@@ -69,6 +68,11 @@ async def send(port: int, data: bytes, ending: Ending, answers: int = 1) -> Outc
 
 
 async def _read(reader: asyncio.StreamReader, outcome: Outcome, answers: int) -> None:
+    with suppress(OSError, asyncio.IncompleteReadError):
+        await _read_answers(reader, outcome, answers)
+
+
+async def _read_answers(reader: asyncio.StreamReader, outcome: Outcome, answers: int) -> None:
     while len(outcome.statuses) < answers:
         head = await reader.readuntil(b"\r\n\r\n")
         status = re.match(rb"HTTP/1\.1 (\d{3}) ", head)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 _SWITCH_SECONDS = 0.0005
 """How long a thread may compute in Python before the event loop has its turn: a tenth of Python's usual time."""
 _BACKLOG = 512
+_M_MMAP_THRESHOLD = -3
+"""Of mallopt(3)."""
+_LARGE = 1_000_000
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -70,7 +75,14 @@ def serve(application: Application, listening: socket.socket) -> None:
     )
     server = _Server(config, application, url_of(listening))
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _give_large_pieces_back()
     asyncio.run(server.serve([listening]))
+
+
+def _give_large_pieces_back() -> None:
+    """Let bodies and decoded photos go back to the system when they are freed: glibc keeps what is as large as one."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 class _Server(uvicorn.Server):
