@@ -63,6 +63,8 @@ def test_wheel_is_pure_python_and_small(wheel: Path) -> None:
 
 PAGE = {"index.html", "page.css", "paper.js", "showing.js", "server.js", "page.js", "icon.svg"}
 """What `mnistsum-serve` gives a browser."""
+ALONE = {path.name for path in (ROOT / "export" / "mnistsum_export" / "page").glob("*.*s")}
+"""What `mnistsum-export --page` adds to it."""
 
 
 def test_the_page_is_small(wheel: Path) -> None:
@@ -80,7 +82,8 @@ def test_wheel_has_the_packages_the_models_and_the_licences_and_nothing_else(whe
     assert {name.parts[0] for name in names if name.name == "py.typed"} == PACKAGES
     data = {name.name for name in names if name.parts[0] in PACKAGES and name.suffix != ".py"} - {"py.typed"}
     assert "mnistsum-sum.onnx" in data
-    assert data == shipped_files() | PAGE
+    assert {"alone.js", "alone.css"} < ALONE
+    assert data == shipped_files() | PAGE | ALONE
 
 
 @pytest.mark.parametrize("kind", ["wheel", "sdist"])

@@ -105,6 +105,12 @@ class Exported(Protocol):
     type=click.IntRange(1, 10_000),
     help=f"Of a checkpoint, fp32: test digits to compare on, each with all ten numbers.  [default: {SAMPLES}]",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Of a checkpoint: write also a page that reads drawn digits and verifies itself, offline, in one file.",
+)
 @click.version_option(__version__)
 def command(
     opset: int | None, output: Path | None, as_json: bool, verbose: bool, module: str | None, **given: Any
@@ -124,7 +130,8 @@ def command(
     pictures. Its int8 file answers a little differently by nature: it is written if it gets at most 0.05 points less
     right on the 5,000 validation pictures with all ten numbers, and has at most 40 % of fp32's bytes.
 
-    References for mnistsum-verify are written beside the file, NAME.references.npz beside NAME.onnx.
+    References for mnistsum-verify are written beside the file, NAME.references.npz beside NAME.onnx. --page writes all
+    of it, and onnxruntime for browsers (`make web` fetches it once), into one HTML file.
 
     Exit code: 0 proven and written, 1 not proven, 2 the call was wrong, 3 the checkpoint or model cannot be
     read.
@@ -139,8 +146,8 @@ def command(
             for warning in proof.warnings:
                 write_error(f"{NAME}: warning: {warning}")
         else:
-            exported = _export_network(OPSET if opset is None else opset, output, given)
-            _print(exported.to_dict(), str(exported), as_json)
+            record, table = _export_network(OPSET if opset is None else opset, output, given)
+            _print(record, table, as_json)
     except WorkError as error:
         if not verbose:
             error.__notes__ = []
@@ -166,6 +173,8 @@ def _printing_to_stderr() -> Iterator[None]:
 
 def _require_one_kind(module: str | None, given: dict[str, Any]) -> None:
     """Raise `CallError` where options of a module and of the network are mixed, or what one needs is missing."""
+    if module and given["page"]:
+        raise CallError("--page is for the network that reads digits: it does not go with --module")
     wrong, why = (_OF_THE_NETWORK, "does not go with --module") if module else (_OF_A_MODULE, "needs --module")
     for name in wrong:
         if given[name]:
@@ -239,16 +248,32 @@ def _parse_tolerances(option: str, texts: tuple[str, ...]) -> float | dict[str, 
     return values.get("", values or None)
 
 
-def _export_network(opset: int, output: Path | None, given: dict[str, Any]) -> Exported:
-    from mnistsum_export.network.export import export
-    from mnistsum_export.network.export_int8 import export_int8
-
-    checkpoint, tolerance, samples = given["checkpoint"], given["tolerance"], given["samples"]
+def _export_network(opset: int, output: Path | None, given: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Export, and write the page where one is wanted: the record, and the table for people."""
+    checkpoint, page = given["checkpoint"], given["page"]
     if checkpoint is None:
         if not SHIPPED_CHECKPOINT.exists():
             raise CallError("no --checkpoint given, and this is not a checkout with a shipped one; or name a --module")
         checkpoint = SHIPPED_CHECKPOINT
     output = output or Path("mnistsum-int8.onnx" if given["precision"] == INT8 else "mnistsum.onnx")
+    if page is None:
+        exported = _prove_network(checkpoint, opset, output, given)
+        return exported.to_dict(), str(exported)
+    from mnistsum_export.page.onnxruntime_web import read_onnxruntime_web
+    from mnistsum_export.page.written import require_own_file, write_page
+    from mnistsum_train.data import mnist_files
+
+    require_own_file(page, output, checkpoint, *mnist_files())
+    web = read_onnxruntime_web()  # before the proof, which takes longer
+    exported = _prove_network(checkpoint, opset, output, given)
+    return exported.to_dict() | write_page(page, output, web), str(exported)
+
+
+def _prove_network(checkpoint: Path, opset: int, output: Path, given: dict[str, Any]) -> Exported:
+    from mnistsum_export.network.export import export
+    from mnistsum_export.network.export_int8 import export_int8
+
+    tolerance, samples = given["tolerance"], given["samples"]
     if given["precision"] == INT8:
         if not tolerance is samples is None:
             raise CallError(
@@ -271,6 +296,8 @@ def _print(record: dict[str, Any], table: str, as_json: bool) -> None:
         f"{record['bytes']:,} bytes, SHA-256 {record['sha256'][:12]}, "
         f"loads with onnxruntime {record['oldest_onnxruntime']} or newer"
     )
+    if "page" in record:
+        click.echo(f"{record['page']}: opens in a browser, offline, {record['page_bytes']:,} bytes")
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """Ten digits as a hand writes them: the paths of a pen, stroke by stroke; and the hand that follows them."""
 
+import math
+import random
+
 from playwright.sync_api import Page
 
 Point = tuple[float, float]
@@ -49,6 +52,23 @@ def smooth(stroke: Stroke) -> Stroke:
 
 def _between(t: float, a: float, b: float, c: float, d: float) -> float:
     return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+
+
+def in_another_hand(digit: int, seed: int) -> list[Stroke]:
+    """The digit's paths turned, slanted, stretched and trembling, at a place of the paper where they have room."""
+    hand = random.Random(seed)
+    turn, slant, wide = hand.uniform(-0.25, 0.25), hand.uniform(-0.3, 0.3), hand.uniform(0.7, 1.2)
+    cos, sin = math.cos(turn), math.sin(turn)
+    strokes = []
+    for stroke in DIGITS[digit]:
+        trembling = [(x + hand.gauss(0, 0.008), y + hand.gauss(0, 0.008)) for x, y in smooth(stroke)]
+        slanted = [(wide * (x - 0.5) + slant * (0.5 - y), y - 0.5) for x, y in trembling]
+        strokes.append([(cos * x - sin * y, sin * x + cos * y) for x, y in slanted])
+    points = [point for stroke in strokes for point in stroke]
+    (left, right), (top, bottom) = ((min(axis), max(axis)) for axis in zip(*points, strict=True))
+    size = hand.uniform(0.35, 0.85) / max(right - left, bottom - top)
+    x, y = (hand.uniform(0.06, 0.94 - size * length) for length in (right - left, bottom - top))
+    return [[(x + size * (a - left), y + size * (b - top)) for a, b in stroke] for stroke in strokes]
 
 
 def on_screen(page: Page, stroke: Stroke, scale: float = 1.0, centre: Point = (0.5, 0.5)) -> Stroke:

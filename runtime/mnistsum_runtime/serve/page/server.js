@@ -158,7 +158,13 @@ const LONGEST_WAIT = 8000;
 
 function backAgain() {
   wait = 0;
-  showNotice("");
+  showNews("");
+}
+
+/** A notice, with the button that asks for the token or without. */
+function showNews(text, button = false) {
+  element("notice-button").hidden = !button;
+  showNotice(text);
 }
 
 /** Say what went wrong, and try again where that can help. */
@@ -182,7 +188,7 @@ async function handle(error) {
 }
 
 function showAway(text, least = 0) {
-  showNotice(text);
+  showNews(text);
   showNoAnswer("It comes as soon as the server is there.");
   wait = Math.min(Math.max(FIRST_WAIT, 2 * wait), LONGEST_WAIT);
   clearTimeout(retry);
@@ -221,7 +227,7 @@ function lookAgain() {
 // The token's dialog ----------------------------------------------------------------------------------------------
 
 function askForToken(error = "") {
-  showNotice("This server answers those who have its token.", true);
+  showNews("This server answers those who have its token.", true);
   setText("token-error", error);
   const dialog = element("token-dialog");
   if (!dialog.open) dialog.showModal();

@@ -166,9 +166,8 @@ function showTools() {
   element("canvas").setAttribute("aria-label", camera ? "Live camera" : `Paper to draw one digit on; ${what}`);
 }
 
-function showNotice(text, button = false) {
+function showNotice(text) {
   setText("notice-text", text);
-  element("notice-button").hidden = !button;
   element("notice").hidden = text === "";
 }
 
