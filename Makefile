@@ -6,7 +6,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi wheelhouse compat \
-	faults campaign zoo browser dist bench serve-bench clean
+	faults campaign zoo web browser page dist bench serve-bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,13 +134,21 @@ zoo: .venv/.installed  ## Prove 82 architectures, and count false alarms: artifa
 	PYTHONPATH=tests $(DEV)/python -W ignore -m zoo.measure --false-alarms
 	$(MAKE) tables
 
-browser: .venv/.installed  ## Draw on the page in Debian's chromium; screenshots in runs/browser (4 minutes)
-	@command -v chromium > /dev/null || if [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; \
+web: .venv/.installed  ## .web/: onnxruntime for browsers from npm, checked, for mnistsum-export --page
+	$(DEV)/python -m mnistsum_export.page.onnxruntime_web
+
+BROWSERS := chromium firefox-esr fonts-dejavu-core
+browser: web  ## Draw on both pages in Debian's chromium and Firefox; screenshots in runs/browser (5 minutes)
+	@command -v chromium firefox-esr | wc -l | grep -q 2 || if [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(BROWSERS) > /dev/null; \
 	else \
-		echo "chromium is missing, and root alone can install it: apt-get install chromium fonts-dejavu-core" >&2; exit 1; \
+		echo "a browser is missing, and root alone can install it: apt-get install $(BROWSERS)" >&2; exit 1; \
 	fi
 	$(DEV)/python -m pytest tests/browser
+
+page: web  ## The page in one file, measured in both browsers: artifacts/page.json
+	PYTHONPATH=tests $(DEV)/python -m browser.measure
+	$(MAKE) tables
 
 dist: .venv/.installed  ## Wheel and sdist into dist/, checked
 	rm -rf dist
@@ -156,7 +164,7 @@ bench: .venv-run/.installed  ## Measure this device: start, memory, latency, thr
 	$(RUN)/mnistsum-bench
 
 clean:  ## Remove environments, builds and trial runs
-	rm -rf .venv .venv-run .venv-serve-bench build dist runs wheelhouse .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-run .venv-serve-bench build dist runs wheelhouse .web .mypy_cache .pytest_cache .ruff_cache
 
 .venv-run/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-run
