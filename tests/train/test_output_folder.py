@@ -200,7 +200,8 @@ def test_a_second_training_in_one_folder_is_refused(tmp_path: Path) -> None:
 def test_a_training_in_a_member_s_folder_is_refused_while_its_ensemble_runs(
     tmp_path: Path, few: Part, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = Setup(few, few, few, torch.device("cpu"), False, *[lambda *_: None] * 3)
+    nothing: Callable[..., None] = lambda *_: None  # noqa: E731
+    setup = Setup(few, few, few, torch.device("cpu"), False, nothing, nothing, nothing)
     refused: list[str] = []
 
     def train_network(*_: object) -> Never:

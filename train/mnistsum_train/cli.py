@@ -65,11 +65,14 @@ def command(
 
     Writes checkpoint.safetensors, metrics.jsonl (an epoch a line), report.json and pictures (learning curves, confusion
     matrices, worst mistakes, risk over coverage) to the output folder, and prints the accuracy on the test set.
+
+    On several processes or machines, with --out in a folder that all see: torchrun --nproc-per-node 2 -m mnistsum_train
     """
     require_extra("train", "torch", "torchvision", "safetensors", "matplotlib", "tqdm")
     from mnistsum_train.device import choose_device
     from mnistsum_train.ensemble import run_members
     from mnistsum_train.report import format_report
+    from mnistsum_train.team import join, leave
 
     if lr is not None and not isfinite(lr):  # which click's ranges let through
         raise CallError(f"--lr {lr}: expected a number above 0")
@@ -80,19 +83,25 @@ def command(
     recipe = replace(PRESETS[preset].recipe, operation=operation, seed=seed, **changed)
     out = out or Path("runs") / (operation if preset == BASE.name else f"{operation}-{preset}")
     progress = Progress(recipe)
+    chosen = choose_device(device)
+    team = join(chosen)
     report = run_members(
         recipe,
         PRESETS[preset].members,
         out,
-        choose_device(device),
+        chosen,
         limit=limit,
         folds=folds,
         resume=resume,
-        on_start=progress.start,
+        on_start=progress.start if team.writes else lambda *_: None,
         on_step=progress.step,
         on_epoch=progress.epoch,
+        team=team,
     )
     progress.close()
+    leave()
+    if report is None:
+        return
     click.echo(f"{report.parameters:,} parameters, {report.training_seconds:.0f} s of training -> {out}", err=True)
     click.echo(format_report(report))
 

@@ -15,6 +15,7 @@ from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report
 from mnistsum_train.results import CHECKPOINT_FILE, make_folder, read_metrics, sole_training, write_metrics
 from mnistsum_train.run import OnStart, Setup, Trained, finish, read_all_pictures, read_pictures, run_training
+from mnistsum_train.team import ALONE, Team
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep
 
 
@@ -30,7 +31,8 @@ def run_members(
     on_start: OnStart = lambda *_: None,
     on_step: OnStep = lambda *_: None,
     on_epoch: OnEpoch = lambda _: None,
-) -> Report:
+    team: Team = ALONE,
+) -> Report | None:
     """Train the members of a preset, which answer together where there are several.
 
     Args:
@@ -45,6 +47,10 @@ def run_members(
         on_start: See `Setup`.
         on_step: See `Setup`.
         on_epoch: See `Setup`.
+        team: See `Setup`.
+
+    Returns:
+        See `run_training`.
 
     Raises:
         WorkError: Data not to be had, or `out` not writable.
@@ -52,15 +58,20 @@ def run_members(
         ModelError: What `folds` holds is damaged.
     """
     unseen: Part | HeldOut
-    if folds is None:
-        training, unseen, test = read_pictures(limit)
-    else:
-        unseen = read_held_out(folds, recipe)
-        training, test = read_all_pictures()
-    make_folder(out)
-    setup = Setup(training, unseen, test, device, resume, on_start, on_step, on_epoch)
+    with team.writer_first():
+        if folds is None:
+            training, unseen, test = read_pictures(limit)
+        else:
+            unseen = read_held_out(folds, recipe)
+            training, test = read_all_pictures()
+        make_folder(out)
+    setup = Setup(training, unseen, test, device, resume, on_start, on_step, on_epoch, team)
     if members == 1:
         return run_training(recipe, out, setup)
+    if not team.writes:
+        for member in member_recipes(recipe, members):
+            run_training(member, out / f"member-{member.seed}", setup)
+        return None
     with sole_training(out):
         return run_ensemble(recipe, members, out, setup)
 

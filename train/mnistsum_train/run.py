@@ -16,6 +16,7 @@ from mnistsum_train.network import Network, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
 from mnistsum_train.results import make_folder, sole_training, write_metrics, write_results
+from mnistsum_train.team import ALONE, Team
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
 
 STATE_FILE = "state.safetensors"
@@ -46,6 +47,8 @@ class Setup:
     on_step: OnStep
     """See `train`."""
     on_epoch: OnEpoch
+    """See `train`."""
+    team: Team = ALONE
     """See `train`."""
 
     @property
@@ -84,7 +87,7 @@ def read_all_pictures() -> tuple[Part, Part]:
     return shuffled(load_mnist(train=True)), load_mnist(train=False)
 
 
-def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
+def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report | None:
     """Train one network, calibrate it, evaluate once on the test set, and fill the output folder.
 
     Args:
@@ -92,17 +95,23 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report:
         out: Made if it is not there. Gets `checkpoint.safetensors`, `metrics.jsonl`, `report.json` and PNGs.
         setup: The pictures, and how it is trained with them.
 
+    Returns:
+        The report; nothing of a process that only trains with the one that writes.
+
     Raises:
         WorkError: `out` is not writable.
         CallError: What `out` holds is of another recipe, or another training writes to `out`.
     """
+    if not setup.team.writes:
+        train_network(recipe, out, setup)
+        return None
     make_folder(out)
     with sole_training(out):
         return finish(train_network(recipe, out, setup), recipe, out, setup)
 
 
 def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
-    """Train one network in a folder that is there, after its teacher where it has one, and fit its gate."""
+    """Train one network in a folder that is there, after its teacher where it has one; who writes fits its gate."""
     teacher, teacher_history = train_teacher(recipe, out, setup)
 
     def on_epoch(history: list[EpochMetrics]) -> None:
@@ -120,10 +129,12 @@ def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
         on_step=setup.on_step,
         on_epoch=on_epoch,
         teacher=teacher,
+        team=setup.team,
     )
-    write_metrics(history, out)
-    negatives = draw_all_negatives(setup.training, negatives_per_kind(len(setup.training)), seed=0)
-    fit_gate(network, setup.training, negatives, recipe.seed)
+    if setup.team.writes:
+        write_metrics(history, out)
+        negatives = draw_all_negatives(setup.training, negatives_per_kind(len(setup.training)), seed=0)
+        fit_gate(network, setup.training, negatives, recipe.seed)
     return Trained(network, history, teacher_history)
 
 
@@ -142,6 +153,7 @@ def train_teacher(recipe: Recipe, out: Path, setup: Setup) -> tuple[TwoInputNetw
         resume=setup.resume,
         on_step=setup.on_step,
         on_epoch=setup.on_epoch,
+        team=setup.team,
     )
 
 

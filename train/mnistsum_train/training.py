@@ -3,13 +3,15 @@
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.errors import CallError, ModelError, WorkError
@@ -22,6 +24,7 @@ from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
 from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.recipe import Recipe
+from mnistsum_train.team import ALONE, Team
 
 SOFTNESS = 2.0
 """Temperature of the distillation: at 1 a sure teacher says little more than the labels do."""
@@ -61,6 +64,8 @@ class StepMetrics:
     value_accuracy: float
 
 
+Answer = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Pictures and numbers to logits; see `BatchAnswers`."""
 OnStep = Callable[[int, int, StepMetrics], None]
 OnEpoch = Callable[[list[EpochMetrics]], None]
 
@@ -78,6 +83,14 @@ class Trainer:
     """One entry for each finished epoch."""
     teacher: TwoInputNetwork | None = None
     """A trained network whose answers are learnt instead of the labels; None where there is none."""
+    team: Team = ALONE
+    """The processes that train together."""
+
+    def __post_init__(self) -> None:
+        """What answers with `network`, and of several processes makes its gradients the mean of theirs."""
+        self.answer: Answer = BatchAnswers(self.network)
+        if self.team.size > 1:
+            self.answer = DistributedDataParallel(BatchAnswers(self.network), forward_sync_buffers=False)
 
 
 def train(
@@ -91,6 +104,7 @@ def train(
     on_step: OnStep,
     on_epoch: OnEpoch,
     teacher: TwoInputNetwork | None = None,
+    team: Team = ALONE,
 ) -> tuple[TwoInputNetwork, list[EpochMetrics]]:
     """Train from the first epoch, or from the one after the last that `state_file` has.
 
@@ -104,32 +118,50 @@ def train(
         on_step: Called after every step with its number from 1, the number of all steps, and its metrics.
         on_epoch: Called after every epoch with the metrics of all epochs so far, also of those before a resume.
         teacher: What `recipe.teacher` made, if the recipe has one.
+        team: The processes that train together: all see `state_file`, one of them writes it, measures and tells.
 
     Returns:
         The averaged network, on the CPU, and the metrics of all epochs, also of those before a resume.
 
     Raises:
-        CallError: `state_file` is of another recipe or other pictures.
+        CallError: `state_file` is of another recipe or other pictures, or not all processes see it.
     """
     torch.use_deterministic_algorithms(True)
-    trainer = new_trainer(recipe, device)
+    trainer = new_trainer(recipe, device, team)
     if teacher is not None:
         trainer.teacher = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     identity = {"recipe": recipe.to_dict(), "pictures": len(training), "device": device.type}
     if resume and state_file.exists():
         load_state(trainer, state_file, identity)
+    team.require_equal(len(trainer.history), f"not all processes find {state_file}: --out must be a shared folder")
     training, validation = training.to(device), validation and validation.to(device)
     for epoch in range(len(trainer.history) + 1, recipe.epochs + 1):
         start = time.perf_counter()
         seen = run_epoch(trainer, recipe, training, epoch, on_step)
-        metrics = validate(trainer, validation, epoch, seen, time.perf_counter() - start)
+        team.average_buffers((trainer.network, trainer.average))
+        metrics = validate(trainer, validation if team.writes else None, epoch, seen, time.perf_counter() - start)
         trainer.history.append(metrics)
-        save_state(trainer, state_file, identity)
-        on_epoch(trainer.history)
+        if team.writes:
+            save_state(trainer, state_file, identity)
+            on_epoch(trainer.history)
     return trainer.average.cpu().eval(), trainer.history
 
 
-def new_trainer(recipe: Recipe, device: torch.device) -> Trainer:
+class BatchAnswers(nn.Module):
+    """A network's logits for every picture with each of its numbers, as a module whose gradients can be shared."""
+
+    def __init__(self, network: TwoInputNetwork) -> None:
+        """Answer with `network`."""
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: torch.Tensor, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Float [batch, 1, 28, 28] and int64 [batch, per_image] to two floats [batch * per_image, classes]."""
+        features = self.network.features(pictures).repeat_interleave(numbers.shape[1], dim=0)
+        return self.network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
+
+
+def new_trainer(recipe: Recipe, device: torch.device, team: Team = ALONE) -> Trainer:
     """Seeded first weights, their average, and the optimiser."""
     torch.manual_seed(recipe.seed)
     operation = OPERATIONS[recipe.operation]
@@ -139,17 +171,16 @@ def new_trainer(recipe: Recipe, device: torch.device) -> Trainer:
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    return Trainer(network, average, optimizer, [])
+    return Trainer(network, average, optimizer, [], team=team)
 
 
 def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_step: OnStep) -> StepMetrics:
     """One pass over the training part in an order of its own; returns the means over its steps."""
     generator = epoch_generator(recipe.seed, epoch)
-    torch.manual_seed(generator.initial_seed())  # dropout draws from torch's own generator
+    # Dropout draws from torch's own generator.
+    torch.manual_seed(generator.initial_seed() + trainer.team.rank * 7_919)
     order = torch.randperm(len(training), generator=generator).to(training.labels.device)
-    batches = torch.split(order, recipe.batch_size)
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches = batches[:-1]  # Batch normalisation cannot learn from a single picture.
+    batches = split(order, recipe.batch_size, trainer.team.size)
     steps = len(batches) * recipe.epochs
     trainer.network.train()
     seen: list[StepMetrics] = []
@@ -167,14 +198,31 @@ def run_epoch(trainer: Trainer, recipe: Recipe, training: Part, epoch: int, on_s
             raise WorkError(f"the training diverged in epoch {epoch} (the loss is no number): choose a lower --lr")
         update_average(trainer, min(recipe.averaging, (1 + step) / (10 + step)))
         seen.append(metrics)
-        on_step(step + 1, steps, metrics)
-    return mean_metrics(seen)
+        if trainer.team.writes:
+            on_step(step + 1, steps, metrics)
+    return mean_metrics(seen, trainer.team)
 
 
-def mean_metrics(seen: list[StepMetrics]) -> StepMetrics:
-    """The mean of each figure over some steps."""
-    totals = {field.name: sum(getattr(step, field.name) for step in seen) for field in fields(StepMetrics)}
-    return StepMetrics(**{name: total / len(seen) for name, total in totals.items()})
+def split(order: torch.Tensor, batch_size: int, processes: int) -> list[torch.Tensor]:
+    """An epoch's batches. Batch normalisation cannot learn from a single picture, so no process gets one alone.
+
+    Raises:
+        CallError: A batch has fewer than two pictures for each process.
+    """
+    batches = list(torch.split(order, batch_size))
+    if min(batch_size, len(order)) < 2 * processes:
+        raise CallError(f"batches of {batch_size}: expected at least two pictures for each of {processes} processes")
+    if len(batches[-1]) < 2 * processes:
+        last = batches.pop()
+        if processes > 1:
+            batches[-1] = torch.cat([batches[-1], last])
+    return batches
+
+
+def mean_metrics(seen: list[StepMetrics], team: Team = ALONE) -> StepMetrics:
+    """The mean of each figure over some steps, and over all processes."""
+    figures = [sum(values) / len(seen) for values in zip(*map(astuple, seen), strict=True)]
+    return StepMetrics(*team.mean(figures))
 
 
 def one_cycle(progress: float, peak: float, warm_up: float) -> float:
@@ -196,7 +244,7 @@ def one_cycle(progress: float, peak: float, warm_up: float) -> float:
 def train_step(
     trainer: Trainer, recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, generator: torch.Generator
 ) -> StepMetrics:
-    """Draw the numbers, forward, loss = digit loss + value loss, backward, step.
+    """Draw the numbers, take this process's share, forward, loss = digit loss + value loss, backward, step.
 
     Args:
         trainer: Its network and optimiser move.
@@ -207,23 +255,25 @@ def train_step(
     """
     device = labels.device
     numbers = draw_numbers(len(labels), recipe.numbers_per_image, generator).to(device)
+    mine, weight = trainer.team.share(len(labels)), trainer.team.weight(len(labels))
+    images, labels, numbers = images[mine], labels[mine], numbers[mine]
     table = torch.tensor(trainer.network.operation.class_table(), device=device)
     digit_truth = labels.repeat_interleave(recipe.numbers_per_image)
     value_truth = table[digit_truth, numbers.flatten()]
     pictures = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bfloat16(device)):
-        digit, value = answer_batch(trainer.network, pictures, numbers)
+        digit, value = trainer.answer(pictures, numbers)
         taught = None
         if trainer.teacher is not None:
             with torch.no_grad():
-                taught = answer_batch(trainer.teacher, pictures, numbers)
+                taught = BatchAnswers(trainer.teacher)(pictures, numbers)
     if taught is None:
         digit_loss = F.cross_entropy(digit.float(), digit_truth, label_smoothing=recipe.label_smoothing)
         value_loss = F.cross_entropy(value.float(), value_truth, label_smoothing=recipe.label_smoothing)
     else:
         digit_loss, value_loss = distillation_loss(digit, taught[0]), distillation_loss(value, taught[1])
     trainer.optimizer.zero_grad(set_to_none=True)
-    (digit_loss + value_loss).backward()  # type: ignore[no-untyped-call]
+    ((digit_loss + value_loss) * weight).backward()  # type: ignore[no-untyped-call]
     trainer.optimizer.step()
     return StepMetrics(
         digit_loss.item(),
@@ -231,14 +281,6 @@ def train_step(
         (digit.argmax(1) == digit_truth).float().mean().item(),
         (value.argmax(1) == value_truth).float().mean().item(),
     )
-
-
-def answer_batch(
-    network: TwoInputNetwork, pictures: torch.Tensor, numbers: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits for every picture (float [batch, 1, 28, 28]) with each of its numbers (int64 [batch, per_image])."""
-    features = network.features(pictures).repeat_interleave(numbers.shape[1], dim=0)
-    return network.heads(features, F.one_hot(numbers.flatten(), NUMBERS).to(features.dtype))
 
 
 def distillation_loss(logits: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
