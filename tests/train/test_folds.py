@@ -220,3 +220,13 @@ def test_varied_digits_are_the_same_every_time_and_other_than_the_plain_ones(few
     assert varied.shape == few.images.shape
     assert torch.equal(varied, vary(few))
     assert (varied != few.images).flatten(1).any(dim=1).all()
+
+
+@pytest.mark.slow
+def test_a_cluster_trains_the_same_folds(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    found = run_folds(RECIPE, 2, tmp_path, shuffled(load_few(train=True)), ray="local")
+    for fold, held_out in enumerate(found):
+        first, _ = HeldOut.load(finished / f"fold-{fold}" / ANSWERS_FILE)
+        assert torch.equal(held_out.labels, first.labels)
+        assert torch.allclose(held_out.plain.digit, first.plain.digit, atol=1e-3)

@@ -29,6 +29,7 @@ from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import describe_machine, tool_versions
 from mnistsum_train.results import make_folder, sole_training
 from mnistsum_train.run import Setup, negatives_per_kind, train_network
+from mnistsum_train.spread import ray_option, run_jobs
 from mnistsum_train.training import EpochMetrics
 
 FOLDS = 6
@@ -72,7 +73,7 @@ def split_fold(part: Part, fold: int) -> tuple[Part, Part]:
     return Part(part.images[~held_out], part.labels[~held_out]), Part(part.images[held_out], part.labels[held_out])
 
 
-def run_folds(recipe: Recipe, folds: int, out: Path, part: Part) -> list[HeldOut]:
+def run_folds(recipe: Recipe, folds: int, out: Path, part: Part, ray: str | None = None) -> list[HeldOut]:
     """Train a network for each fold, or read what it answered if `out` has that.
 
     Args:
@@ -80,6 +81,7 @@ def run_folds(recipe: Recipe, folds: int, out: Path, part: Part) -> list[HeldOut
         folds: How many of the six, from the first.
         out: Made if it is not there.
         part: All training pictures.
+        ray: Address of a cluster that trains them side by side, a core each, and sees `out`; see `spread.run_jobs`.
 
     Raises:
         WorkError: `out` is not writable.
@@ -88,7 +90,8 @@ def run_folds(recipe: Recipe, folds: int, out: Path, part: Part) -> list[HeldOut
     """
     make_folder(out)
     with sole_training(out):
-        return [run_fold(recipe, fold, out / f"fold-{fold}", part) for fold in range(folds)]
+        jobs = [(recipe, fold, out.absolute() / f"fold-{fold}", part) for fold in range(folds)]
+        return run_jobs(run_fold, jobs, ray)
 
 
 def run_fold(recipe: Recipe, fold: int, folder: Path, part: Part) -> HeldOut:
@@ -215,7 +218,10 @@ def all_right(held_out: HeldOut, operation: Operation) -> torch.Tensor:
     type=click.Path(path_type=Path),
     help="Compare with this folder, of another recipe, picture by picture.",
 )
-def command(preset: str, operation: str, out: Path, first: int | None, screen: bool, against: Path | None) -> None:
+@ray_option
+def command(
+    preset: str, operation: str, out: Path, first: int | None, screen: bool, against: Path | None, ray: str | None
+) -> None:
     """Judge a recipe on all 60,000 training pictures, each answered by a network that has not learnt from it.
 
     Skips what --out holds, goes on with what was interrupted, and writes folds.json.
@@ -225,7 +231,7 @@ def command(preset: str, operation: str, out: Path, first: int | None, screen: b
     if screen:
         recipe = screened(recipe)
     folds = first or (SCREENED if screen else FOLDS)
-    parts = run_folds(recipe, folds, out, shuffled(load_mnist(train=True)))
+    parts = run_folds(recipe, folds, out, shuffled(load_mnist(train=True)), ray)
     record = summarise(parts, recipe)
     write_atomically(out / "folds.json", (json.dumps(record, indent=2) + "\n").encode())
     click.echo(

@@ -102,7 +102,7 @@ def run_batch(
 
     Args:
         batch: The batch.
-        answer: Answers shards of the plan in a folder: `answer_with_workers` or `answer_on_cluster`.
+        answer: Answers shards of the plan in a folder: `answer_with_workers`, or a cluster.
         tell: Called with the counts of each shard that is done, the ones of before first.
 
     Returns:

@@ -95,9 +95,14 @@ def command(
 def _answerer(workers: int, address: str | None) -> Callable[[str, list[int]], Iterator[Counts]]:
     """Who answers: a cluster, or processes of this machine."""
     if address is not None:
-        from mnistsum_runtime.batch.cluster import answer_on_cluster
+        from mnistsum_runtime.batch.stage import answer_shard
+        from mnistsum_runtime.cluster import run_on_cluster
 
-        return lambda folder, shards: answer_on_cluster(folder, shards, address)
+        def answer(folder: str, shards: list[int]) -> Iterator[Counts]:
+            jobs = [(folder, shard) for shard in shards]
+            return (counts for _, counts in run_on_cluster(answer_shard, jobs, address))
+
+        return answer
     from mnistsum_runtime.batch.workers import answer_with_workers
 
     return lambda folder, shards: answer_with_workers(folder, shards, min(workers, len(shards)))

@@ -24,6 +24,7 @@ from mnistsum_train.plots import mistakes_over_seeds
 from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.results import make_folder
+from mnistsum_train.spread import ray_option, run_jobs
 
 SEEDS = {BASE.name: 5, NANO.name: 1, LARGE.name: 1}
 """How many seeds each size is trained from; the seeds count from 0. Two show whether one was luck."""
@@ -95,7 +96,8 @@ def answers_of(folders: list[Path], test: Part) -> list[Answers]:
     default=list(SEEDS),
     help="This size; may be given again for another.",
 )
-def command(runs: Path, out: Path, presets: tuple[str, ...]) -> None:
+@ray_option
+def command(runs: Path, out: Path, presets: tuple[str, ...], ray: str | None) -> None:
     """Train each size from several seeds, skipping what is finished, and write mean, spread and the sheet of errors.
 
     The sheet shows what base gets wrong, and is written where base is among the sizes.
@@ -105,10 +107,11 @@ def command(runs: Path, out: Path, presets: tuple[str, ...]) -> None:
     folders = {name: [runs / f"{name}-{seed}" for seed in range(SEEDS[name])] for name in presets}
     for name, places in folders.items():
         preset = PRESETS[name]
-        reports = [
-            train_or_read(replace(preset.recipe, seed=seed), preset.members, folder, runs / FOLDS[name])
+        jobs = [
+            (replace(preset.recipe, seed=seed), preset.members, folder.absolute(), runs.absolute() / FOLDS[name])
             for seed, folder in enumerate(places)
         ]
+        reports = run_jobs(train_or_read, jobs, ray)
         record[name] = summarise(reports)
         write_atomically(out / "seeds.json", (json.dumps(record, indent=2) + "\n").encode())
         mean, seeds = record[name]["mean"], record[name]["seeds"]
