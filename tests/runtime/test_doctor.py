@@ -14,9 +14,15 @@ import pytest
 from calling import call
 from mnistsum_runtime.commands import doctor as doctor_command
 from mnistsum_runtime.measure import doctor
-from mnistsum_runtime.measure.device import PACKAGES, Device, arm_parts, installed_versions, this_device
+from mnistsum_runtime.measure.device import (
+    PACKAGES,
+    Device,
+    arm_parts,
+    installed_versions,
+    origin_of,
+    this_device,
+)
 from mnistsum_runtime.measure.doctor import (
-    CORTEX_A72,
     STAGES,
     Check,
     Trial,
@@ -25,7 +31,9 @@ from mnistsum_runtime.measure.doctor import (
     check_trial,
     try_model,
 )
+from mnistsum_runtime.measure.known import Tried, read_known
 
+CORTEX_A72, CORTEX_A76, CORTEX_A55 = 0xD08, 0xD0B, 0xD05
 PI_4 = Device(
     python=(3, 11, 2),
     system="Linux",
@@ -44,6 +52,13 @@ VERSIONS: dict[str, str | None] = {
     "Pillow": "13.0.0",
     "click": "8.5.1",
 }
+ILLEGAL = "the process died of an illegal instruction (SIGILL)"
+TRIED = [
+    Tried("1.21.0", "wheel", "aarch64", "Cortex-A72", CORTEX_A72, False, ILLEGAL, "issue 23957"),
+    Tried("1.21.0", "wheel", "aarch64", "Cortex-A76", CORTEX_A76, True, None, None),
+    Tried("1.21.0", "debian", "aarch64", "Cortex-A72", CORTEX_A72, True, None, None),
+    Tried("1.32.0", "wheel", "aarch64", "Cortex-A72", CORTEX_A72, True, None, None),
+]
 SAYS = "import json\ndef say(stage): print(json.dumps([stage, 'fine']), flush=True)\n"
 """Start of a child that gets as far as a test wants it to."""
 
@@ -59,9 +74,7 @@ def test_a_good_pi_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("change", "name", "verdict", "advice"),
     [
-        ({"machine": "armv7l", "bits": 32}, "machine", "problem", "no wheel for 32-bit Arm.*64-bit Raspberry Pi OS"),
-        ({"machine": "armv6l", "bits": 32}, "machine", "problem", "older boards cannot"),
-        ({"bits": 32}, "system", "problem", "no wheel for 32-bit Arm"),
+        ({"machine": "armv6l", "bits": 32}, "machine", "problem", "no onnxruntime is known for ARMv6"),
         ({"machine": "i686", "bits": 32}, "system", "problem", "install a 64-bit system"),
         ({"libc": ("", "")}, "C library", "problem", "musl"),
         ({"libc": ("glibc", "2.24")}, "C library", "problem", "newer system"),
@@ -80,7 +93,6 @@ def test_a_bad_device_is_told_with_what_to_do(change: dict[str, object], name: s
 @pytest.mark.parametrize(
     ("package", "version", "verdict", "advice"),
     [
-        ("onnxruntime", "1.21.0", "problem", "issue 23957"),
         ("onnxruntime", "1.14.1", "problem", "1.15 or later"),
         ("onnxruntime", None, "problem", "pip install onnxruntime"),
         ("onnxruntime", "1.18.1", "problem", "pip install 'numpy<2'"),
@@ -94,11 +106,86 @@ def test_a_bad_package_is_told_with_what_to_do(package: str, version: str | None
     assert advice in (found.advice or "")
 
 
-def test_onnxruntime_1_21_0_is_a_warning_on_other_arm_cores_and_fine_on_a_pc() -> None:
-    bad = VERSIONS | {"onnxruntime": "1.21.0"}
-    other = replace(PI_4, arm_parts=frozenset({0xD0B}))
-    assert [check.verdict for check in not_ok(list(check_packages(bad, other)))] == ["warning"]
-    assert not_ok(list(check_packages(bad, replace(PI_4, machine="x86_64")))) == []
+@pytest.mark.parametrize(
+    ("version", "origin", "parts", "verdicts"),
+    [
+        ("1.21.0", "wheel", {CORTEX_A72}, ["problem"]),
+        ("1.21.0", "wheel", {CORTEX_A72, CORTEX_A76}, ["problem"]),
+        ("1.21.0", "wheel", {CORTEX_A76}, []),
+        ("1.21.0", "wheel", {CORTEX_A55}, ["warning"]),
+        ("1.21.0", "wheel", set(), ["warning"]),
+        ("1.21", "debian", {CORTEX_A72}, []),
+        ("1.21", "debian", {CORTEX_A55}, []),
+        ("1.32.0", "wheel", {CORTEX_A55}, []),
+    ],
+)
+def test_what_died_on_a_board_is_known(version: str, origin: str, parts: set[int], verdicts: list[str]) -> None:
+    device = replace(PI_4, arm_parts=frozenset(parts))
+    found = not_ok(list(check_packages(VERSIONS | {"onnxruntime": version}, device, origin, TRIED)))
+    assert [check.verdict for check in found] == verdicts
+    for check in found:
+        assert check.advice == (
+            f"tried on Cortex-A72: {ILLEGAL}; issue 23957: "
+            "install another version: pip install 'onnxruntime!=1.21.0' --upgrade"
+        )
+
+
+def test_what_died_on_an_arm_is_no_concern_of_a_pc() -> None:
+    pc = replace(PI_4, machine="x86_64", arm_parts=frozenset())
+    assert not_ok(list(check_packages(VERSIONS | {"onnxruntime": "1.21.0"}, pc, "wheel", TRIED))) == []
+
+
+def test_the_table_knows_the_wheel_that_dies_and_debian_s_that_does_not() -> None:
+    """The package's own data, as `make boards` wrote them."""
+    for core, name in ((0xD03, "Cortex-A53"), (CORTEX_A72, "Cortex-A72")):
+        device = replace(PI_4, arm_parts=frozenset({core}))
+        bad = VERSIONS | {"onnxruntime": "1.21.0"}
+        (wheel,) = not_ok(list(check_packages(bad, device, "wheel", read_known())))
+        assert wheel.verdict == "problem"
+        assert name in (wheel.advice or "")
+        assert "illegal instruction" in (wheel.advice or "")
+        assert not_ok(list(check_packages(bad | {"onnxruntime": "1.21"}, device, "debian", read_known()))) == []
+
+
+PI_2 = replace(PI_4, machine="armv7l", bits=32, arm_parts=frozenset({0xC07}))
+
+
+@pytest.mark.parametrize("device", [PI_2, replace(PI_2, machine="aarch64"), replace(PI_2, machine="armv8l")])
+def test_a_32_bit_arm_system_with_debian_s_packages_has_no_problem(device: Device) -> None:
+    versions = VERSIONS | {"onnxruntime": "1.21", "numpy": "2.2.4", "Pillow": "11.1.0", "click": "8.1.8"}
+    assert not_ok([*check_device(device), *check_packages(versions, device, "debian", read_known())]) == []
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "numpy", "Pillow"])
+def test_a_32_bit_arm_system_without_a_package_is_told_of_debian_s(package: str) -> None:
+    (found,) = not_ok(list(check_packages(VERSIONS | {package: None}, PI_2)))
+    assert found.verdict == "problem"
+    assert "sudo apt install python3-onnxruntime" in (found.advice or "")
+    assert "bookworm has not" in (found.advice or "")
+    assert "64-bit Raspberry Pi OS" in (found.advice or "")
+
+
+def test_a_64_bit_machine_without_wheels_is_told_of_debian_s() -> None:
+    device = replace(PI_4, machine="riscv64", arm_parts=frozenset())
+    (found,) = not_ok(list(check_packages(VERSIONS | {"onnxruntime": None}, device)))
+    assert "sudo apt install python3-onnxruntime" in (found.advice or "")
+    assert "Raspberry Pi OS on" not in (found.advice or "")
+
+
+def test_armv6_is_told_that_there_is_none() -> None:
+    device = replace(PI_4, machine="armv6l", bits=32, arm_parts=frozenset())
+    (found,) = not_ok(list(check_packages(VERSIONS | {"onnxruntime": None}, device)))
+    assert "ARMv6" in (found.advice or "")
+
+
+def test_a_wheel_is_told_from_a_package_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert origin_of("onnxruntime") == "wheel"
+    system = tmp_path / "dist-packages"
+    (system / "some_package-1.21.egg-info").mkdir(parents=True)
+    (system / "some_package-1.21.egg-info/PKG-INFO").write_text("Name: some_package\nVersion: 1.21\n")
+    monkeypatch.syspath_prepend(system)
+    assert origin_of("some_package") == "debian"
+    assert origin_of("no_package") == ""
 
 
 def test_bounds_are_those_of_the_package() -> None:
@@ -143,11 +230,6 @@ def test_nothing_is_imported_from_the_current_folder(
     (tmp_path / "numpy.py").write_text("raise SystemExit(7)")
     monkeypatch.chdir(tmp_path)
     assert try_model(str(model_file)).error is None
-
-
-def test_a_32_bit_system_is_not_told_to_install_onnxruntime() -> None:
-    (found,) = not_ok(list(check_packages(VERSIONS | {"onnxruntime": None}, replace(PI_4, bits=32))))
-    assert found.advice == "there is no wheel of it for a 32-bit system"
 
 
 def test_a_child_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.options import model_option, operation_option, run_command
-from mnistsum_runtime.measure.device import installed_versions, this_device
+from mnistsum_runtime.measure.device import installed_versions, origin_of, this_device
 from mnistsum_runtime.measure.doctor import Check, examine, try_model
+from mnistsum_runtime.measure.known import read_known
 from mnistsum_runtime.terminal import one_line
 
 
@@ -25,7 +26,8 @@ def command(model: str | None, operation: str | None, as_json: bool) -> int:
 
     Exit code: 0 no problem (warnings may be), 1 a problem, 2 the call was wrong.
     """
-    checks = examine(this_device(), installed_versions(), try_model(model, operation))
+    trial = try_model(model, operation)
+    checks = examine(this_device(), installed_versions(), trial, origin_of("onnxruntime"), read_known())
     problems = sum(check.verdict == "problem" for check in checks)
     if as_json:
         click.echo(json.dumps({"ok": not problems, "checks": [check.to_dict() for check in checks]}))

@@ -84,6 +84,19 @@ def installed_versions() -> dict[str, str | None]:
     return versions
 
 
+def origin_of(package: str) -> str:
+    """Where an installed package is from: `wheel`, or `debian` if apt has installed it; empty where that is unclear."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        found = distribution(package)
+    except PackageNotFoundError:
+        return ""
+    if found.read_text("WHEEL") is not None:
+        return "wheel"
+    return "debian" if Path(str(found.locate_file(""))).name == "dist-packages" else ""
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace")

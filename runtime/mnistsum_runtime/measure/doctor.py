@@ -10,16 +10,15 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mnistsum_runtime.measure.device import Device
+from mnistsum_runtime.measure.known import Tried, known_of
 
 Verdict = Literal["ok", "warning", "problem"]
 
-CORTEX_A72 = 0xD08
-"""Part number of the cores of a Raspberry Pi 4."""
 _OLDEST_GLIBC = (2, 27)
 _WANTED_GLIBC = (2, 28)
 _OLDEST = {"onnxruntime": (1, 15), "numpy": (1, 26), "Pillow": (10, 1), "click": (8, 1)}
@@ -30,11 +29,15 @@ _LITTLE_MEMORY = 300_000_000
 _PATIENCE = 120
 """Seconds for the child: a Pi under emulation takes ten."""
 _MEGABYTE = 1_000_000
-_INSTALL_64_BIT = (
-    "onnxruntime has no wheel for 32-bit Arm. On a Raspberry Pi 3, 4, 5 or Zero 2 W, install the 64-bit "
-    "Raspberry Pi OS; older boards cannot run it"
+_HAVE_WHEELS = ("x86_64", "AMD64", "aarch64", "arm64", "ARM64")
+"""Machines that onnxruntime has wheels for, if their system is of 64 bits."""
+_DEBIAN = (
+    "no wheel fits, but Debian 13 (trixie) has it, bookworm has not: sudo apt install python3-onnxruntime "
+    "python3-numpy python3-pil python3-click, then a virtual environment with --system-site-packages (README, "
+    "On a Raspberry Pi)"
 )
-_ANOTHER_ONNXRUNTIME = "install another version: pip install 'onnxruntime!=1.21.0' --upgrade"
+_OR_64_BIT = "; or install the 64-bit Raspberry Pi OS on a Pi 3, 4, 5 or Zero 2 W"
+_ARMV6 = "no onnxruntime is known for ARMv6 (Pi 1, Zero, Zero W): take a Zero 2 W or a Pi 2 or later"
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,20 @@ _CHILD = "from mnistsum_runtime.measure.trial import main; main()"
 """The program of the child."""
 
 
-def examine(device: Device, versions: dict[str, str | None], trial: Trial) -> list[Check]:
-    """The whole page, from what was found."""
-    return [*check_device(device), *check_packages(versions, device), *check_trial(trial)]
+def examine(
+    device: Device, versions: dict[str, str | None], trial: Trial, origin: str = "", tried: Sequence[Tried] = ()
+) -> list[Check]:
+    """The whole page, from what was found.
+
+    Args:
+        device: This one.
+        versions: Of what is installed.
+        trial: What became of the child.
+        origin: Where the installed onnxruntime is from.
+        tried: What is known of it on other boards.
+    """
+    packages = check_packages(versions, device, origin, tried)
+    return [*check_device(device), *packages, *check_trial(trial, versions["onnxruntime"])]
 
 
 def check_device(device: Device) -> Iterator[Check]:
@@ -88,18 +102,17 @@ def check_device(device: Device) -> Iterator[Check]:
     else:
         yield Check("Python", python)
     machine = f"{device.machine}, {device.board}" if device.board else device.machine
-    is_32_bit_arm = device.machine.startswith("arm") and device.machine != "arm64"
-    if is_32_bit_arm:
-        yield Check("machine", machine, "problem", _INSTALL_64_BIT)
+    if device.machine.startswith("armv6"):
+        yield Check("machine", machine, "problem", _ARMV6)
     else:
         yield Check("machine", machine)
     if device.bits == 64:
         yield Check("system", f"{device.system}, 64-bit")
-    elif device.machine in ("aarch64", "arm64"):
-        found = f"{device.system}, 32-bit programs on a 64-bit kernel"
-        yield Check("system", found, "problem", _INSTALL_64_BIT)
+    elif is_32_bit_arm(device):
+        kernel = " programs on a 64-bit kernel" if device.machine in _HAVE_WHEELS else ""
+        yield Check("system", f"{device.system}, 32-bit{kernel}")
     else:
-        advice = _INSTALL_64_BIT if is_32_bit_arm else "onnxruntime has no wheel for it: install a 64-bit system"
+        advice = "no onnxruntime is known for it: install a 64-bit system"
         yield Check("system", f"{device.system}, 32-bit", "problem", advice)
     if device.system == "Linux":
         yield _check_libc(device.libc)
@@ -110,6 +123,11 @@ def check_device(device: Device) -> Iterator[Check]:
             yield Check("memory", memory, "warning", "one process takes about 70 MB: let little else run beside it")
         else:
             yield Check("memory", memory)
+
+
+def is_32_bit_arm(device: Device) -> bool:
+    """Whether the programs are those of a 32-bit Arm system; the kernel may be of 64 bits."""
+    return device.bits == 32 and device.machine.startswith(("arm", "aarch64"))
 
 
 def _check_libc(libc: tuple[str, str]) -> Check:
@@ -127,27 +145,50 @@ def _check_libc(libc: tuple[str, str]) -> Check:
     return Check("C library", found)
 
 
-def check_packages(versions: dict[str, str | None], device: Device) -> Iterator[Check]:
-    """Installed versions against what mnistsum needs and what is known to be bad."""
+def check_packages(
+    versions: dict[str, str | None], device: Device, origin: str = "", tried: Sequence[Tried] = ()
+) -> Iterator[Check]:
+    """Installed versions against what mnistsum needs and what is known to be bad; see `examine`."""
     for package, version in versions.items():
         name = f"{package} installed"
-        if version is None and package == "onnxruntime" and device.bits == 32:
-            yield Check(name, "no", "problem", "there is no wheel of it for a 32-bit system")
-        elif version is None:
-            yield Check(name, "no", "problem", f"pip install {package}, in the environment of {sys.executable}")
+        if version is None:
+            yield Check(name, "no", "problem", _how_to_get(package, device))
         elif package in _OLDEST and _numbers(version) < _OLDEST[package]:
             oldest = ".".join(map(str, _OLDEST[package]))
             yield Check(name, version, "problem", f"mnistsum needs {oldest} or later: pip install --upgrade {package}")
-        elif package == "onnxruntime" and _numbers(version) == (1, 21, 0) and device.machine in ("aarch64", "arm64"):
-            known = "dies of an illegal instruction on the Cortex-A72 of a Raspberry Pi 4 (onnxruntime issue 23957): "
-            verdict: Verdict = "problem" if CORTEX_A72 in device.arm_parts else "warning"
-            yield Check(name, version, verdict, known + _ANOTHER_ONNXRUNTIME)
-        elif (
-            package == "onnxruntime" and _numbers(version) < _FOR_NUMPY_2 and _numbers(versions["numpy"] or "") >= (2,)
-        ):
-            yield Check(name, version, "problem", "before 1.19 it was built for numpy 1: pip install 'numpy<2'")
+        elif package == "onnxruntime":
+            yield _check_onnxruntime(name, version, versions["numpy"] or "", device, origin, tried)
         else:
             yield Check(name, version)
+
+
+def _how_to_get(package: str, device: Device) -> str:
+    if package != "mnistsum" and (device.bits == 32 or device.machine not in _HAVE_WHEELS):
+        if device.machine.startswith("armv6"):
+            return _ARMV6
+        return _DEBIAN + (_OR_64_BIT if is_32_bit_arm(device) else "")
+    return f"pip install {package}, in the environment of {sys.executable}"
+
+
+def _check_onnxruntime(
+    name: str, version: str, numpy: str, device: Device, origin: str, tried: Sequence[Tried]
+) -> Check:
+    """A version that is new enough, against what is known of it."""
+    found = f"{version}, Debian's" if origin == "debian" else version
+    machine = "armv7l" if is_32_bit_arm(device) else device.machine.replace("arm64", "aarch64")
+    known = known_of(tried, version, origin, machine, device.arm_parts)
+    if known is not None:
+        failed, here = known
+        advice = f"tried on {failed.processor}: {failed.how}; {failed.explanation}: {_another_onnxruntime(version)}"
+        return Check(name, found, "problem" if here else "warning", advice)
+    if origin != "debian" and _numbers(version) < _FOR_NUMPY_2 and _numbers(numpy) >= (2,):
+        return Check(name, found, "problem", "before 1.19 it was built for numpy 1: pip install 'numpy<2'")
+    return Check(name, found)
+
+
+def _another_onnxruntime(version: str | None) -> str:
+    but = f"'onnxruntime!={version}'" if version else "onnxruntime"
+    return f"install another version: pip install {but} --upgrade"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -160,21 +201,21 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(parts)
 
 
-def check_trial(trial: Trial) -> Iterator[Check]:
-    """What the child process did, and at which step it ended."""
+def check_trial(trial: Trial, onnxruntime: str | None = None) -> Iterator[Check]:
+    """What the child process did, and at which step it ended; with the version of onnxruntime that is installed."""
     for stage, doing in STAGES.items():
         if stage in trial.reached:
             yield Check(doing, trial.reached[stage])
         else:
-            yield Check(doing, trial.error or "not reached", "problem", _advice(stage, trial.error or ""))
+            yield Check(doing, trial.error or "not reached", "problem", _advice(stage, trial.error or "", onnxruntime))
             return
 
 
-def _advice(stage: str, error: str) -> str:
+def _advice(stage: str, error: str, onnxruntime: str | None) -> str:
     if "illegal instruction" in error:
-        return f"this {stage if stage in _OLDEST else 'onnxruntime'} was built for a newer processor: " + (
-            _ANOTHER_ONNXRUNTIME if stage not in ("numpy", "Pillow") else f"install another version of {stage}"
-        )
+        if stage in ("numpy", "Pillow"):
+            return f"this {stage} was built for a newer processor: install another version of {stage}"
+        return f"this onnxruntime was built for a newer processor: {_another_onnxruntime(onnxruntime)}"
     if stage == "model":
         return "reinstall mnistsum, or name a model made by mnistsum-export"
     package = stage if stage in _OLDEST else "onnxruntime"
