@@ -237,6 +237,61 @@ def campaign_table() -> str:
     )
 
 
+def batch_table() -> str:
+    """`mnistsum-batch` and the training on two processes, as `make batch-bench` measured them."""
+    measured = _load("batch.json")
+    answers, workers, cluster = measured["answers"], measured["workers"], measured["cluster"]
+    million, faults, training = measured["million"], measured["faults"], measured["training"]
+    kills = ", ".join(f"{faults[what]['kills']} of a {what}" for what in ("worker", "node", "driver"))
+    intact = all(faults[what]["same_bytes"] for what in ("worker", "node", "driver"))
+    rows = [
+        ["what", "measured"],
+        [
+            f"two workers beside `predict_many` in one process, {workers['pictures']:,} scans of 200x200",
+            f"{workers['ratio']:.2f} x",
+        ],
+        [
+            f"a Ray cluster of two nodes beside two workers, {cluster['pictures']:,} pictures of 28x28 in tar files",
+            f"{cluster['ratio']:.2f} x",
+        ],
+    ]
+    for name, key in (("two workers", "here"), ("the cluster", "cluster")):
+        row = million[key]
+        rows.append(
+            [
+                f"{million['pictures']:,} pictures of 28x28 in tar files, {name}",
+                f"{row['seconds']:.0f} s, {row['rows']:,} rows, {row['driver_memory_mb']:.0f} MB in the driver",
+            ]
+        )
+    rows += [
+        [
+            f"{faults['pictures']:,} pictures with kills ({kills}), then the same command again",
+            "no row lost or twice, every byte as of an undisturbed run" if intact else "NOT as an undisturbed run",
+        ],
+        [
+            f"answers other than `mnistsum-run --json` gives, {answers['pictures']:,} pictures, broken ones among them",
+            f"{answers['different']}",
+        ],
+    ]
+    for preset in ("fast", "base"):
+        row = training[preset]
+        rows += [
+            [
+                f"`torchrun`, two processes, `{preset}`: a step beside one process's with half the batch",
+                f"{row['ratio']:.2f} x",
+            ],
+            [
+                f"both right after {row['epochs']} epochs, two processes (one)",
+                f"{_percent(row['two']['both'])} ({_percent(row['one']['both'])})",
+            ],
+        ]
+    machine, versions = measured["machine"], measured["versions"]
+    return _table(rows) + (
+        f"\n{machine['board']}, {machine['cores']} cores; the two nodes are on this machine. Ray {versions['ray']}, "
+        f"pyarrow {versions['pyarrow']}. Seed 0.\n"
+    )
+
+
 def serve_table() -> str:
     """Our server beside others, as `make serve-bench` measured them."""
     measured = _load("serve.json")
@@ -342,6 +397,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race_table,
     "faults": faults_table,
     "serve": serve_table,
+    "batch": batch_table,
     "campaign": campaign_table,
     "zoo": zoo_table,
 }

@@ -23,12 +23,16 @@ import click
 
 from batching.inputs import digits, write_mixed, write_tars
 from batching.running import BIN, Ran, children, contents, count_rows, kill, run, start
+from batching.training import measure_end, measure_step
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.measure.bench import make_pictures
 from mnistsum_runtime.measure.device import this_device
+from mnistsum_train.presets import PRESETS
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3
+SHORT = 3
+"""Epochs of `base`, instead of 20."""
 WORKERS = ["--workers", "2"]
 
 
@@ -225,12 +229,21 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def measure_training(folder: Path, scale: float) -> dict[str, Any]:
+    """Two processes that train together, beside one."""
+    return {
+        preset: measure_step(preset) | measure_end(folder, preset, max(1, round(epochs * scale)))
+        for preset, epochs in (("fast", PRESETS["fast"].recipe.epochs), ("base", SHORT))
+    }
+
+
 PARTS: dict[str, Callable[[Path, float], dict[str, Any]]] = {
     "answers": measure_answers,
     "workers": measure_workers,
     "cluster": measure_cluster,
     "faults": measure_faults,
     "million": measure_million,
+    "training": measure_training,
 }
 
 
