@@ -1,15 +1,15 @@
 """Pictures that are not drawn: a photo from the telephone, a file, something dropped or pasted."""
 
-import base64
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from browser.answers import expect_equation, expect_nothing
+from browser.handing import hand_over
 from browser.pens import draw
 from browser.watching import OpenPage, Server, keep_screenshot
 
@@ -47,21 +47,6 @@ def test_a_stroke_takes_the_place_of_a_photo_and_undo_brings_it_back(server: Ser
     expect_equation(page, 0, 4, 4)
     page.get_by_role("button", name="Clear").click()
     expect_nothing(page)
-
-
-def hand_over(page: Page, kind: str, path: Path) -> None:
-    """Drop or paste a file, as the browser tells the page of it."""
-    script = """([kind, name, content]) => {
-        const data = new DataTransfer();
-        data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
-        const options = { bubbles: true, cancelable: true };
-        if (kind === "paste") {
-            document.body.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: data }));
-        } else {
-            canvas.dispatchEvent(new DragEvent(kind, { ...options, dataTransfer: data }));
-        }
-    }"""
-    page.evaluate(script, [kind, path.name, base64.b64encode(path.read_bytes()).decode()])
 
 
 def test_a_dropped_file_is_read(server: Server, open_page: OpenPage) -> None:

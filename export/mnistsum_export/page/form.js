@@ -32,21 +32,6 @@ function total(ink) {
   return ink.data.reduce((sum, value) => sum + value, 0);
 }
 
-/** The box around what is true: {top, bottom, left, right}, the ends exclusive. */
-function boxOf({ height, width, data }, isInside) {
-  const box = { top: height, bottom: 0, left: width, right: 0 };
-  for (let row = 0; row < height; row++) {
-    for (let column = 0; column < width; column++) {
-      if (!isInside(data[row * width + column])) continue;
-      box.top = Math.min(box.top, row);
-      box.bottom = row + 1;
-      box.left = Math.min(box.left, column);
-      box.right = Math.max(box.right, column + 1);
-    }
-  }
-  return box;
-}
-
 /** The part of an image or a mask within a box. */
 function cutOut({ width, data }, { top, bottom, left, right }) {
   const part = new data.constructor((bottom - top) * (right - left));
@@ -130,7 +115,9 @@ function bringNearMnist(ink) {
     if (total(changed) > 0.5 * total(ink)) ink = changed; // a blot has no strokes to thin
   }
   const most = ink.data.reduce((one, other) => Math.max(one, other), 0);
-  return { ink: cutOut(ink, boxOf(ink, (value) => value > Math.fround(Math.fround(INK_BEGINS) * most))), stroke: width * factor };
+  const least = Math.fround(Math.fround(INK_BEGINS) * most);
+  const box = boxAround({ ...ink, data: Uint8Array.from(ink.data, (value) => value > least) });
+  return { ink: cutOut(ink, box), stroke: width * factor };
 }
 
 function withMargin(ink, margin) {

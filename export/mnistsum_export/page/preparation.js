@@ -25,7 +25,7 @@ function prepareDrawing(levels) {
   const histogram = levelHistogram(levels);
   const threshold = otsuThreshold(histogram);
   const { paper, pen, isPlain } = twoClasses(histogram, threshold);
-  const mask = { ...levels, data: levels.data.map((level) => level <= threshold) };
+  const mask = darkOf(levels, threshold);
   const found = findDigit(mask);
   const { box, isolated } = found;
   const inBox = cutOut(levels, box);
@@ -40,6 +40,13 @@ function prepareDrawing(levels) {
   if (isCut(found.mask, box, stroke)) doubt ??= OVER_THE_EDGE;
   if (!isPlain || levels.data[0] <= threshold || mayBeSheet(found.mask, box)) doubt ??= NOT_PLAIN;
   return { field: placeByMass(boxed), doubt };
+}
+
+/** The mask of what is at most so light. */
+function darkOf({ height, width, data }, threshold) {
+  const dark = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) dark[i] = data[i] <= threshold;
+  return { height, width, data: dark };
 }
 
 /** The ink in its box of 20x20, its strokes as wide as MNIST's; and how wide they were. */
@@ -102,7 +109,7 @@ function twoClasses(histogram, threshold) {
  */
 function findDigit(mask) {
   const { rows, columns } = occupied(mask);
-  const box = boxOf(mask, (value) => value === 1);
+  const box = boxAround(mask);
   const sides = [box.top === 0, box.left === 0, box.bottom === mask.height, box.right === mask.width].filter(Boolean);
   const gap = count({ data: rows }) < box.bottom - box.top || count({ data: columns }) < box.right - box.left;
   const boxed = isBoxed(cutOut(mask, box));
@@ -118,7 +125,7 @@ function digitAmongParts(mask, boxed) {
   const digit = parts.filter((_, i) => chosen[i]);
   const strangers = parts.some((_, i) => !chosen[i] && !specks[i]);
   const own = { ...mask, data: mask.data.map((value, i) => value && chosen[labels[i]]) };
-  const box = boxOf(own, (value) => value === 1);
+  const box = boxAround(own);
   const contact = digit.reduce((sum, part) => sum + part.contact, 0);
   let doubt = null;
   if (strangers) doubt = STRANGERS;

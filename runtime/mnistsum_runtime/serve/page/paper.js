@@ -45,7 +45,7 @@ function drawStrokes(context, strokes) {
       context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
       [x, y] = [nextX, nextY];
     }
-    context.lineTo(x, y); // also of a single point, which becomes a dot
+    context.lineTo(points.length > 1 ? x : x + 0.01, y); // a single point becomes a dot; a line without length is none
     context.stroke();
   }
 }
