@@ -45,14 +45,20 @@ class NetworkInput(NamedTuple):
         return cls(prepared.field, number, reason_in_preparation(prepared))
 
 
-def answer(model: Model, inputs: list[NetworkInput]) -> list[Prediction]:
+def answer(model: Model, inputs: list[NetworkInput], *, keep_fields: bool = False) -> list[Prediction]:
     """Answer one batch, of one or more.
+
+    Args:
+        model: Answers.
+        inputs: What is asked.
+        keep_fields: Each answer keeps what the network saw.
 
     Raises:
         ModelError: onnxruntime cannot run the file.
     """
     digits, values = run(model, *encode(inputs))
-    return [decide(model, *each) for each in zip(inputs, digits, values, strict=True)]
+    fields = [each.field for each in inputs] if keep_fields else [None] * len(inputs)
+    return [decide(model, *each) for each in zip(inputs, digits, values, fields, strict=True)]
 
 
 def encode(inputs: list[NetworkInput]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -94,7 +100,11 @@ def _check_answer(model: Model, name: str, logits: Any, shape: tuple[int, int]) 
 
 
 def decide(
-    model: Model, given: NetworkInput, digit_logits: NDArray[np.float32], value_logits: NDArray[np.float32]
+    model: Model,
+    given: NetworkInput,
+    digit_logits: NDArray[np.float32],
+    value_logits: NDArray[np.float32],
+    field: Ink | None = None,
 ) -> Prediction:
     """One answer: the labels, how sure they are, and whether they are to be relied on.
 
@@ -103,6 +113,7 @@ def decide(
         given: What was asked.
         digit_logits: [10].
         value_logits: [classes].
+        field: What the network saw, if the answer is to keep it.
     """
     operation, number = model.operation, given.number
     digit_temperature, value_temperature, least = model.calibration
@@ -113,7 +124,7 @@ def decide(
     if digits[digit] < least or values[best] < least or value != operation.function(digit, number):
         disagreement = describe_disagreement(operation, digit, number, value)
         reason = reason_for_doubt(digits, float(values[best]), disagreement, least)
-    return Prediction(operation, number, digit, value, digits, values, reason or given.doubt)
+    return Prediction(operation, number, digit, value, digits, values, reason or given.doubt, field)
 
 
 def describe_disagreement(operation: Operation, digit: int, number: int, value: int) -> str | None:

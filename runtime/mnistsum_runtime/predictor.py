@@ -18,6 +18,8 @@ from mnistsum_runtime.preparation.prepare import prepare_picture
 from mnistsum_runtime.threads import check_threads
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from mnistsum_runtime.prediction import Prediction
     from mnistsum_runtime.preparation.picture import Grey, Source
     from mnistsum_runtime.preparation.prepared import PreparedPicture
@@ -94,7 +96,29 @@ class Predictor:
         Raises:
             CallError: `number` is not 0..9.
         """
-        return answer(self.model, [NetworkInput.of(prepared, check_number(number))])[0]
+        return answer(self.model, [NetworkInput.of(prepared, check_number(number))], keep_fields=True)[0]
+
+    def explain(self, image: Source, number: int, name: str = "the picture") -> Image.Image:
+        """Draw what is seen in one picture and decided about it: the panel of `mnistsum-run --explain`.
+
+        A picture that gives no answer has a panel too, which says why.
+
+        Args:
+            image: As `predict` takes it.
+            number: The second number, 0..9.
+            name: What the panel calls a picture that has no path.
+
+        Returns:
+            A Pillow image, RGB.
+
+        Raises:
+            CallError: As of `predict`.
+        """
+        from mnistsum_runtime.explain.panels import draw_panel, predict_and_record
+
+        if isinstance(image, str | os.PathLike):
+            name = os.fsdecode(image)
+        return draw_panel(predict_and_record(self, image, number, name))
 
     @overload
     def predict_many(

@@ -1,6 +1,7 @@
 """`mnistsum-run --explain`: a PNG that shows what was seen, whatever was given."""
 
 import sys
+from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnistsum_runtime import Predictor
+from mnistsum_runtime import CallError, Predictor
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.errors import PictureError
@@ -87,6 +88,37 @@ def test_the_field_is_shown_pixel_for_pixel(predictor: Predictor) -> None:
     enlarged = np.kron(drawn_digit(7), np.ones((9, 9), np.uint8))
     places = np.lib.stride_tricks.sliding_window_view(shown, enlarged.shape)[::2]
     assert any((window == enlarged).all() for row in places for window in row[550:556])
+
+
+def test_a_notebook_shows_what_the_network_saw_and_both_outputs(predictor: Predictor) -> None:
+    answer = predictor.predict(drawn_digit(7), 4)
+    png = answer._repr_png_()
+    assert png is not None
+    shown = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+    enlarged = np.kron(drawn_digit(7), np.ones((9, 9), np.uint8))
+    assert np.array_equal(shown[45:297, 16:268], np.repeat(enlarged[:, :, None], 3, 2))
+    bars = shown[:, 284:].reshape(-1, 3).astype(np.int16)
+    assert (bars[:, 1] - bars[:, 0] > 50).any()  # green: reliable
+    html = answer._repr_html_()
+    assert html.startswith("<img ") and b64encode(png).decode() in html
+    assert f'alt="{answer!r}"' in html
+
+
+def test_many_answers_keep_no_pictures(predictor: Predictor) -> None:
+    (answer,) = predictor.predict_many([drawn_digit(7)], 4)
+    assert answer.field is None
+    assert answer._repr_html_() == f"<code>{answer!r}</code>"
+
+
+@pytest.mark.parametrize("picture", [drawn_digit(7), "missing.png"])
+def test_explain_is_the_panel_as_an_image(predictor: Predictor, picture: object) -> None:
+    sheet = ContactSheet()
+    name = picture if isinstance(picture, str) else "the picture"
+    sheet.add(predict_and_record(predictor, picture, 4, name))  # type: ignore[arg-type]
+    drawn = predictor.explain(picture, 4)  # type: ignore[arg-type]
+    assert np.array_equal(np.asarray(drawn), np.asarray(Image.open(BytesIO(sheet.to_png()))))
+    with pytest.raises(CallError):
+        predictor.explain(picture, 10)  # type: ignore[arg-type]
 
 
 def squares(shown: Image.Image) -> list[NDArray[np.int16]]:

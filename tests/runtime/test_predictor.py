@@ -1,5 +1,7 @@
 """`Predictor`: the same answer by every way in, and wrong calls and models refused in one line."""
 
+import copy
+import pickle
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,6 +87,34 @@ def test_a_prediction_cannot_be_changed(predictor: Predictor) -> None:
     prediction = predictor.predict(drawn_digit(5), 4)
     with pytest.raises(AttributeError):
         prediction.digit = 3  # type: ignore[misc]
+
+
+def test_a_prediction_is_equal_to_itself_alone_and_is_no_tuple(predictor: Predictor) -> None:
+    one, other = (predictor.predict(drawn_digit(5), 4) for _ in range(2))
+    assert one == one and one != other and len({one, other}) == 2  # noqa: PLR0124
+    assert not isinstance(one, tuple)
+    assert not {"index", "count"} & set(dir(one))
+
+
+def test_a_prediction_goes_to_another_process_whole(predictor: Predictor) -> None:
+    given = predictor.predict(drawn_digit(5), 4)
+    for sent in (pickle.loads(pickle.dumps(given)), copy.deepcopy(given)):
+        assert bits(sent) == bits(given)
+        assert sent.operation == SUM
+        assert sent.field is not None and sent.field.tobytes() == (drawn_digit(5) / np.float32(255)).tobytes()
+        assert sent._repr_png_() == given._repr_png_()
+
+
+def test_a_prediction_is_printed_in_one_line(predictor: Predictor) -> None:
+    assert repr(predictor.predict(drawn_digit(7), 4)) == "Prediction(7 (100.00%), 7 + 4 = 11 (99.92%), reliable)"
+    value = np.zeros(19, np.float32)
+    value[[4, 12]] = 0.3, 0.7
+    doubted = Prediction(SUM, 4, 7, 12, np.eye(10, dtype=np.float32)[7], value, "could be <1> or 7")
+    assert str(doubted) == "Prediction(7 (100.00%), sum 12 (70.00%), unreliable: could be <1> or 7)"
+    assert doubted._repr_html_() == (
+        "<code>Prediction(7 (100.00%), sum 12 (70.00%), unreliable: could be &lt;1&gt; or 7)</code>"
+    )
+    assert doubted._repr_png_() is None
 
 
 def test_the_json_line_has_the_documented_fields_in_order(predictor: Predictor) -> None:

@@ -9,11 +9,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.explain.parts import (
+    BARS,
+    CELL,
+    GAP,
+    HEADER,
+    HEIGHT,
+    LINE,
+    PAPER,
+    TEXT,
+    describe_answer,
+    draw_bars,
+    draw_field,
+    draw_frame,
+    fit,
+    font,
+    paste,
+    shorten,
+)
 from mnistsum_runtime.explain.png_rows import PngRows
+from mnistsum_runtime.inference import NetworkInput, answer
+from mnistsum_runtime.predictor import check_number
 from mnistsum_runtime.preparation.picture import read_picture
 from mnistsum_runtime.preparation.prepare import prepare_picture, stretch
 
@@ -31,16 +51,8 @@ MOST_PANELS = 60
 """Pictures on one sheet, which is then 2800 x 10700 pixels: larger ones are slow to look at."""
 _TWO_COLUMNS_FROM = 4
 
-_CELL = 252
-"""Side of the square for a picture: nine pixels for one of the 28x28 field."""
-_GAP = 16
-_BARS = 226
 _WORDS = 330
-_HEADER = 64
-_WIDTH = 3 * _CELL + _BARS + _WORDS + 6 * _GAP
-_HEIGHT = _HEADER + _CELL + 42
-_PAPER, _TEXT, _MUTED, _LINE = "#ffffff", "#1b1f24", "#667078", "#d5dadf"
-_SURE, _UNSURE, _FAILED, _REST = "#1a7f4b", "#c77700", "#c0322b", "#b6c2cc"
+_WIDTH = 3 * CELL + BARS + _WORDS + 6 * GAP
 _INK = np.array([226, 60, 40], np.float32)
 _BOX = "#1f6fd6"
 
@@ -64,16 +76,17 @@ def predict_and_record(predictor: Predictor, source: Source | PictureError, numb
         CallError: As `predict`.
     """
     grey = prepared = None
-    answer: Prediction | PictureError
+    found: Prediction | PictureError
+    number = check_number(number)
     try:
         if isinstance(source, PictureError):
             raise source
         grey = read_picture(source, name)
         prepared = prepare_picture(grey, name)
-        answer = predictor.predict_prepared(prepared, number)
+        found = answer(predictor.model, [NetworkInput.of(prepared, number)])[0]
     except PictureError as error:
-        answer = error
-    return Record(name, grey, prepared, answer)
+        found = error
+    return Record(name, grey, prepared, found)
 
 
 def describe_preparation(prepared: PreparedPicture) -> list[str]:
@@ -128,7 +141,7 @@ class ContactSheet:
             self._left_out += 1
             return
         self._count += 1
-        self._row.append(_draw_panel(record, note))
+        self._row.append(draw_panel(record, note))
         if len(self) >= _TWO_COLUMNS_FROM:
             self._compress_rows(2, only_full=True)
 
@@ -152,7 +165,7 @@ class ContactSheet:
         if self._png is None:
             self._png = PngRows(columns * _WIDTH)
         while len(self._row) >= (columns if only_full else 1):
-            row = Image.new("RGB", (columns * _WIDTH, _HEIGHT), _PAPER)
+            row = Image.new("RGB", (columns * _WIDTH, HEIGHT), PAPER)
             for column, panel in enumerate(self._row[:columns]):
                 row.paste(panel, (column * _WIDTH, 0))
             self._png.add(row.tobytes())
@@ -160,86 +173,45 @@ class ContactSheet:
         return self._png
 
 
-def _draw_panel(record: Record, note: str) -> Image.Image:
-    panel = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+def draw_panel(record: Record, note: str = "") -> Image.Image:
+    """A picture's panel, with `note` behind the answer."""
+    panel = Image.new("RGB", (_WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(panel)
-    draw.text((_GAP, 10), _shorten(record.name, 70), _TEXT, _font(18))
-    headline, colour = _headline(record.answer)
-    draw.text((_GAP, 35), headline + note, colour, _font(16))
-    columns = [_GAP + index * (_CELL + _GAP) for index in range(3)]
+    draw.text((GAP, 10), shorten(record.name, 70), TEXT, font(18))
+    headline, colour = describe_answer(record.answer)
+    draw.text((GAP, 35), headline + note, colour, font(16))
+    columns = [GAP + index * (CELL + GAP) for index in range(3)]
     captions = ["no picture", "", ""]
     if record.grey is not None:
         height, width = record.grey.shape
         captions[0] = f"the picture, {width}x{height}"
         grey = _eight_bit(record.grey)
-        _paste(panel, _fit(grey), columns[0])
+        paste(panel, fit(grey), columns[0])
         if record.prepared is not None:
             captions[1:] = ["what was taken as ink", "what the network saw, 28x28"]
-            _paste(panel, _tinted(grey, record.prepared), columns[1])
-            _paste(panel, _field(record.prepared.field), columns[2])
+            paste(panel, _tinted(grey, record.prepared), columns[1])
+            paste(panel, draw_field(record.prepared.field), columns[2])
     for left, caption in zip(columns, captions, strict=True):
-        draw.rectangle((left - 1, _HEADER - 1, left + _CELL, _HEADER + _CELL), outline=_LINE)
-        draw.text((left, _HEADER + _CELL + 6), caption, _MUTED, _font(13))
-    left = columns[2] + _CELL + _GAP
+        draw_frame(draw, left, caption)
+    left = columns[2] + CELL + GAP
     if not isinstance(record.answer, PictureError):
-        _draw_bars(draw, record.answer, left)
+        draw_bars(draw, record.answer, left)
     words = [] if record.prepared is None else describe_preparation(record.prepared)
     for index, line in enumerate(words):
-        draw.text((left + _BARS + _GAP, _HEADER + 22 * index), line, _TEXT, _font(13))
-    draw.line((0, _HEIGHT - 1, _WIDTH, _HEIGHT - 1), _LINE)
+        draw.text((left + BARS + GAP, HEADER + 22 * index), line, TEXT, font(13))
+    draw.line((0, HEIGHT - 1, _WIDTH, HEIGHT - 1), LINE)
     return panel
-
-
-def _headline(answer: Prediction | PictureError) -> tuple[str, str]:
-    if isinstance(answer, PictureError):
-        return f"no answer: {answer.kind}: {_shorten(answer.message, 110)}", _FAILED
-    _, _, sentence = answer.to_line("").partition(": ")
-    return sentence, _SURE if answer.reliable else _UNSURE
-
-
-def _draw_bars(draw: ImageDraw.ImageDraw, answer: Prediction, left: int) -> None:
-    """Both outputs: bars over all digits, and over all values."""
-    rows = (
-        ("digit", tuple(range(10)), answer.digit_probabilities, answer.digit),
-        (
-            f"{answer.operation.name} with {answer.number}",
-            answer.operation.classes,
-            answer.value_probabilities,
-            answer.value,
-        ),
-    )
-    height = _CELL // 2 - 46
-    for index, (title, values, probabilities, best) in enumerate(rows):
-        top = _HEADER + index * (_CELL // 2 + 8)
-        base = top + 22 + height
-        draw.text((left, top), f"{title}: {best} ({float(probabilities.max()):.1%})", _TEXT, _font(13))
-        step = _BARS / len(values)
-        for place, (value, probability) in enumerate(zip(values, probabilities, strict=True)):
-            x = left + place * step
-            colour = (_SURE if answer.reliable else _UNSURE) if value == best else _REST
-            draw.rectangle((x + 1, base - max(1, round(height * float(probability))), x + step - 2, base), colour)
-            if len(values) <= 10 or value == best or (place % 3 == 0 and abs(place - values.index(best)) > 1):
-                draw.text((x + step / 2, base + 4), str(value), _MUTED, _font(11), anchor="ma")
-        draw.line((left, base, left + _BARS, base), _LINE)
 
 
 def _eight_bit(grey: Grey) -> NDArray[np.uint8]:
     return np.zeros(grey.shape, np.uint8) if grey.min() == grey.max() and grey.dtype != np.uint8 else stretch(grey)
 
 
-def _fit(grey: NDArray[np.uint8]) -> Image.Image:
-    """Into the square, the aspect ratio kept; small pictures keep their pixels visible."""
-    image = Image.fromarray(np.ascontiguousarray(grey))
-    scale = _CELL / max(image.size)
-    resampling = Image.Resampling.NEAREST if scale > 3 else Image.Resampling.BILINEAR
-    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resampling)
-
-
 def _tinted(grey: NDArray[np.uint8], prepared: PreparedPicture) -> Image.Image:
     """The picture, paler, with the ink that was kept in red and the digit's box in blue."""
     mask = prepared.field > 0.5 if prepared.mask is None else prepared.mask
-    picture = _fit(grey)
-    share = np.asarray(_fit(mask.astype(np.uint8) * np.uint8(255)).resize(picture.size), np.float32)[:, :, None] / 255
+    picture = fit(grey)
+    share = np.asarray(fit(mask.astype(np.uint8) * np.uint8(255)).resize(picture.size), np.float32)[:, :, None] / 255
     pale = 150 + np.asarray(picture, np.float32)[:, :, None] * (105 / 255)
     image = Image.fromarray((pale * (1 - share) + _INK * share).astype(np.uint8), "RGB")
     if not prepared.untouched:
@@ -248,27 +220,3 @@ def _tinted(grey: NDArray[np.uint8], prepared: PreparedPicture) -> Image.Image:
         corners = (left, top, max(left, right - 1), max(top, bottom - 1))
         ImageDraw.Draw(image).rectangle(corners, outline=_BOX)
     return image
-
-
-def _field(field: NDArray[np.float32]) -> Image.Image:
-    """The 28x28 array, each pixel nine wide."""
-    return _fit((field.clip(0, 1) * 255).round().astype(np.uint8))
-
-
-def _paste(panel: Image.Image, image: Image.Image, left: int) -> None:
-    panel.paste(image, (left + (_CELL - image.width) // 2, _HEADER + (_CELL - image.height) // 2))
-
-
-def _shorten(text: str, length: int) -> str:
-    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
-    return text if len(text) <= length else "..." + text[3 - length :]
-
-
-_fonts: dict[int, ImageFont.ImageFont | ImageFont.FreeTypeFont] = {}
-
-
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own font; reading it takes milliseconds, so once for each size."""
-    if size not in _fonts:
-        _fonts[size] = ImageFont.load_default(size)
-    return _fonts[size]
