@@ -28,7 +28,7 @@ LEVELS = {
     "mnistsum_runtime.serve": 3.5,
     "mnistsum_runtime.batch": 3.5,
     "mnistsum_runtime.measure": 3,
-    "mnistsum_runtime.explain": 3,
+    "mnistsum_runtime.explain": 1.5,
     "mnistsum_runtime.preparation": 1,
     "mnistsum_runtime.proof": 1,
 }

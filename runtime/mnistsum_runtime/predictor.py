@@ -20,6 +20,7 @@ from mnistsum_runtime.threads import check_threads
 if TYPE_CHECKING:
     from PIL import Image
 
+    from mnistsum_runtime.explain.panels import Record
     from mnistsum_runtime.prediction import Prediction
     from mnistsum_runtime.preparation.picture import Grey, Source
     from mnistsum_runtime.preparation.prepared import PreparedPicture
@@ -114,11 +115,31 @@ class Predictor:
         Raises:
             CallError: As of `predict`.
         """
-        from mnistsum_runtime.explain.panels import draw_panel, predict_and_record
+        from mnistsum_runtime.explain.panels import draw_panel
 
         if isinstance(image, str | os.PathLike):
             name = os.fsdecode(image)
-        return draw_panel(predict_and_record(self, image, number, name))
+        return draw_panel(self.predict_and_record(image, number, name))
+
+    def predict_and_record(self, source: Source | PictureError, number: int, name: str) -> Record:
+        """Answer as `predict` does, and keep what was seen on the way, as far as it came.
+
+        Raises:
+            CallError: As of `predict`.
+        """
+        from mnistsum_runtime.explain.panels import Record
+
+        grey = prepared = None
+        number = check_number(number)
+        try:
+            if isinstance(source, PictureError):
+                raise source
+            grey = read_picture(source, name)
+            prepared = prepare_picture(grey, name)
+            found = answer(self.model, [NetworkInput.of(prepared, number)])[0]
+        except PictureError as error:
+            return Record(name, grey, prepared, error)
+        return Record(name, grey, prepared, found)
 
     @overload
     def predict_many(

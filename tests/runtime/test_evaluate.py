@@ -11,7 +11,7 @@ from PIL import Image
 from mnistsum_runtime import Predictor
 from mnistsum_runtime.commands.evaluate import command
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
-from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
+from mnistsum_runtime.explain.panels import ContactSheet
 from mnistsum_runtime.measure.evaluation import label_of
 from tiny_model import drawn_digit
 
@@ -144,5 +144,5 @@ def test_the_mistakes_are_drawn_and_nothing_is_written_without_one(
     save(mistake, 8)
     assert evaluate(tmp_path / "photos", "--number", 4, "--explain", sheet)[0] == 0
     expected = ContactSheet()
-    expected.add(predict_and_record(predictor, str(mistake), 4, str(mistake)), "   (label 3)")
+    expected.add(predictor.predict_and_record(str(mistake), 4, str(mistake)), "   (label 3)")
     assert sheet.read_bytes() == expected.to_png()

@@ -14,7 +14,7 @@ from mnistsum_runtime import CallError, Predictor
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.errors import PictureError
-from mnistsum_runtime.explain.panels import MOST_PANELS, ContactSheet, describe_preparation, predict_and_record
+from mnistsum_runtime.explain.panels import MOST_PANELS, ContactSheet, describe_preparation
 from mnistsum_runtime.explain.png_rows import PngRows
 from mnistsum_runtime.preparation.prepared import PreparedPicture
 from tiny_model import drawn_digit
@@ -28,7 +28,7 @@ def explain(monkeypatch: pytest.MonkeyPatch, model: Path, out: Path, *arguments:
 
 def panel(seen_by: Predictor, picture: object) -> Image.Image:
     sheet = ContactSheet()
-    sheet.add(predict_and_record(seen_by, picture, 4, "a picture"))  # type: ignore[arg-type]
+    sheet.add(seen_by.predict_and_record(picture, 4, "a picture"))  # type: ignore[arg-type]
     return Image.open(BytesIO(sheet.to_png()))
 
 
@@ -114,7 +114,7 @@ def test_many_answers_keep_no_pictures(predictor: Predictor) -> None:
 def test_explain_is_the_panel_as_an_image(predictor: Predictor, picture: object) -> None:
     sheet = ContactSheet()
     name = picture if isinstance(picture, str) else "the picture"
-    sheet.add(predict_and_record(predictor, picture, 4, name))  # type: ignore[arg-type]
+    sheet.add(predictor.predict_and_record(picture, 4, name))  # type: ignore[arg-type]
     drawn = predictor.explain(picture, 4)  # type: ignore[arg-type]
     assert np.array_equal(np.asarray(drawn), np.asarray(Image.open(BytesIO(sheet.to_png()))))
     with pytest.raises(CallError):
@@ -156,7 +156,7 @@ def test_a_panel_shows_any_picture_as_far_as_it_came(predictor: Predictor, pictu
 
 
 def test_a_sheet_has_two_columns_from_four_on_and_an_end(predictor: Predictor, tmp_path: Path) -> None:
-    seen = predict_and_record(predictor, drawn_digit(7), 4, "seven")
+    seen = predictor.predict_and_record(drawn_digit(7), 4, "seven")
     sheet = ContactSheet()
     for _ in range(MOST_PANELS + 2):
         sheet.add(seen)

@@ -82,7 +82,7 @@ def command(
     for error in unread:
         write_error(f"{NAME}: {error.message}")
     with loading():
-        from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
+        from mnistsum_runtime.explain.panels import ContactSheet
         from mnistsum_runtime.predictor import Predictor
 
         predictor = Predictor(model, operation=operation, min_confidence=min_confidence)
@@ -93,7 +93,7 @@ def command(
     outcomes = []
     mistakes = ContactSheet()
     for picture in pictures:
-        record = predict_and_record(predictor, str(picture.path), picture.number, str(picture.path))
+        record = predictor.predict_and_record(str(picture.path), picture.number, str(picture.path))
         outcome = Outcome(picture, predictor.model.operation, record.answer)
         outcomes.append(outcome)
         if explain is not None and not outcome.both_right:

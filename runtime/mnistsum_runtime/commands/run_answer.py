@@ -151,11 +151,11 @@ def _answer_and_draw(
     """Answer, and draw each picture's panel; the sheet is written after the last answer."""
     from pathlib import Path
 
-    from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
+    from mnistsum_runtime.explain.panels import ContactSheet
 
     sheet = ContactSheet()
     for name, source in pictures:
-        record = predict_and_record(predictor, source, number, name)
+        record = predictor.predict_and_record(source, number, name)
         sheet.add(record)
         yield name, record.answer
     left_out = sheet.write(Path(out))

@@ -32,10 +32,7 @@ from mnistsum_runtime.explain.parts import (
     shorten,
 )
 from mnistsum_runtime.explain.png_rows import PngRows
-from mnistsum_runtime.inference import NetworkInput, answer
-from mnistsum_runtime.predictor import check_number
-from mnistsum_runtime.preparation.picture import read_picture
-from mnistsum_runtime.preparation.prepare import prepare_picture, stretch
+from mnistsum_runtime.preparation.prepare import stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnistsum_runtime.prediction import Prediction
-    from mnistsum_runtime.predictor import Predictor
-    from mnistsum_runtime.preparation.picture import Grey, Source
+    from mnistsum_runtime.preparation.picture import Grey
     from mnistsum_runtime.preparation.prepared import PreparedPicture
 
 MOST_PANELS = 60
@@ -67,26 +63,6 @@ class Record:
     prepared: PreparedPicture | None
     """None where there is nothing to prepare."""
     answer: Prediction | PictureError
-
-
-def predict_and_record(predictor: Predictor, source: Source | PictureError, number: int, name: str) -> Record:
-    """Answer as `Predictor.predict` does, and keep what was seen on the way.
-
-    Raises:
-        CallError: As `predict`.
-    """
-    grey = prepared = None
-    found: Prediction | PictureError
-    number = check_number(number)
-    try:
-        if isinstance(source, PictureError):
-            raise source
-        grey = read_picture(source, name)
-        prepared = prepare_picture(grey, name)
-        found = answer(predictor.model, [NetworkInput.of(prepared, number)])[0]
-    except PictureError as error:
-        found = error
-    return Record(name, grey, prepared, found)
 
 
 def describe_preparation(prepared: PreparedPicture) -> list[str]:

@@ -76,10 +76,10 @@ def read(predictor: Predictor, content: bytes, number: int) -> Reading:
 
 def draw(predictor: Predictor, content: bytes, number: int) -> tuple[bytes, Prediction | PictureError]:
     """The panel of `--explain` for a picture, as the bytes of a PNG; and the answer."""
-    from mnistsum_runtime.explain.panels import ContactSheet, predict_and_record
+    from mnistsum_runtime.explain.panels import ContactSheet
 
     sheet = ContactSheet()
-    record = predict_and_record(predictor, content, number, NAME)
+    record = predictor.predict_and_record(content, number, NAME)
     sheet.add(record)
     found = record.answer
     return sheet.to_png(), _without_frames(found) if isinstance(found, PictureError) else found
