@@ -10,25 +10,57 @@ from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, read_metadata, sha256_of
 from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
 
+_BEGINS, _ENDS = "mnistsum-", ".onnx"
+"""Of the file name of a shipped model; what is between is its name."""
+
 
 def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     """The file name of the shipped model of an operation."""
     suffix = "" if precision == contract.FP32 else f"-{precision}"
-    return f"mnistsum-{operation.name}{suffix}.onnx"
+    return f"{_BEGINS}{operation.name}{suffix}{_ENDS}"
 
 
 def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM) -> str:
-    """The file that a user names: nothing is the operation's shipped one, `int8` its int8 one, all else a path.
+    """The file that a user names.
+
+    Args:
+        model: Nothing is the operation's shipped model. A text that is the name of a shipped one is that: `sum`,
+            `product-int8`, or without the operation, `int8`. All else is a path (`./int8` too).
+        operation: See `model`.
 
     Raises:
-        CallError: It is no path.
-        ModelError: The package with the shipped models is not installed.
+        CallError: `model` is no path.
+        ModelError: It is a word that names neither a shipped model nor a file, or the package with the shipped models
+            is not installed.
     """
     if model is None:
         return shipped_model(operation)
     if not isinstance(model, str | os.PathLike):
-        raise CallError(f"model must be a path or 'int8', found {type(model).__name__}")
-    return shipped_model(operation, contract.INT8) if model == contract.INT8 else os.fsdecode(model)
+        raise CallError(f"model must be a path or the name of a shipped model, found {type(model).__name__}")
+    path = os.fsdecode(model)
+    if not isinstance(model, str) or os.path.basename(path) != path or "." in path:
+        return path
+    shipped = shipped_models()
+    found = shipped.get(path) or shipped.get(f"{operation.name}-{path}")
+    if found is None and not os.path.lexists(path):
+        short = [name.removeprefix(f"{operation.name}-") for name in shipped if name.startswith(f"{operation.name}-")]
+        known = ", ".join((*shipped, *short)) or "none"
+        raise ModelError(f"model {path}: no such file, and no shipped model of that name (there are: {known})")
+    return found or path
+
+
+def shipped_models() -> dict[str, str]:
+    """The file of each shipped model by its name (`sum`, `sum-int8`); empty if their package is not installed."""
+    try:
+        folder = os.path.dirname(shipped_model())
+        files = [file for file in os.listdir(folder) if file.startswith(_BEGINS) and file.endswith(_ENDS)]
+    except (ModelError, OSError):
+        return {}
+    return {name: os.path.join(folder, f"{_BEGINS}{name}{_ENDS}") for name in sorted(map(_name_of, files))}
+
+
+def _name_of(file: str) -> str:
+    return file.removeprefix(_BEGINS).removesuffix(_ENDS)
 
 
 def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> str:
@@ -79,7 +111,7 @@ def open_named_model(
 
     Raises:
         CallError: There is no such operation.
-        ModelError: As of `open_model`, or the model is of another operation.
+        ModelError: As of `find_model` and `open_model`, or the model is of another operation.
     """
     return require_operation(open_model(find_named_model(model, operation), threads, optimise=optimise), operation)
 
@@ -94,7 +126,8 @@ def open_file(model: str | os.PathLike[str] | None, operation: str | None = None
 
     Raises:
         CallError: There is no such operation.
-        ModelError: As of `open_model_file`, or an operation was asked for and the file is of another network.
+        ModelError: As of `find_model` and `open_model_file`, or an operation was asked for and the file is of another
+            network.
     """
     opened = open_model_file(find_named_model(model, operation), threads)
     if operation is not None and not is_network(opened):
@@ -116,7 +149,7 @@ def find_named_model(model: str | os.PathLike[str] | None, operation: str | None
 
     Raises:
         CallError: There is no such operation, or `model` is no path.
-        ModelError: The package with the shipped models is not installed.
+        ModelError: As of `find_model`.
     """
     if operation is not None and not (isinstance(operation, str) and operation in OPERATIONS):
         raise CallError(f"operation must be {' or '.join(OPERATIONS)}, found {operation!r}")

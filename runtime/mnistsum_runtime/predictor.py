@@ -50,7 +50,8 @@ class Predictor:
         """Open a model.
 
         Args:
-            model: An `.onnx` file made by mnistsum-export, or `int8`, the shipped int8 one; by default the shipped one.
+            model: An `.onnx` file made by mnistsum-export, or the name of a shipped model: `sum`, `product`,
+                `sum-int8`, `product-int8`, or `int8`, that of `operation`. By default the shipped one of `operation`.
             threads: How many threads one inference may use, 1 to 256.
             operation: `sum` or `product`: which shipped model, by default `sum`; a file must be of it.
             optimise: False opens sooner and with less memory, and answers more slowly: for a single picture.

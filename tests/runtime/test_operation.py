@@ -1,5 +1,6 @@
 """`--operation` and `operation=`: which of the shipped models answers."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mnistsum_runtime.commands.doctor import command as doctor
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.commands.verify import command as verify
 from mnistsum_runtime.errors import CallError, ModelError
-from mnistsum_runtime.model import find_model, model_name, shipped_model
+from mnistsum_runtime.model import find_model, model_name, shipped_model, shipped_models
 from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM
 from recording import write_recorded
 from tiny_model import make_tiny_model
@@ -54,6 +55,53 @@ def test_predictor_computes_what_it_is_asked_for(seven: Path) -> None:
 
 def test_int8_is_that_of_the_operation() -> None:
     assert find_model("int8", PRODUCT) == shipped_model(PRODUCT, "int8")
+
+
+@pytest.mark.usefixtures("shipped")
+@pytest.mark.parametrize(
+    ("named", "operation", "file"),
+    [
+        ("sum", None, "mnistsum-sum.onnx"),
+        ("product", None, "mnistsum-product.onnx"),
+        ("product", "product", "mnistsum-product.onnx"),
+        ("sum-nano", None, "mnistsum-sum-nano.onnx"),
+        ("nano", None, "mnistsum-sum-nano.onnx"),
+        ("nano", "sum", "mnistsum-sum-nano.onnx"),
+    ],
+)
+def test_whatever_is_shipped_has_a_name(shipped: Path, named: str, operation: str | None, file: str) -> None:
+    (shipped / "mnistsum-sum-nano.onnx").write_bytes((shipped / model_name(SUM)).read_bytes())
+    assert Path(Predictor(named, operation=operation).model.path) == shipped / file
+
+
+def test_a_name_of_another_operation_is_refused() -> None:
+    with pytest.raises(ModelError, match="its operation is product, asked for was sum"):
+        Predictor("product", operation="sum")
+
+
+def test_a_word_that_is_neither_a_file_nor_a_name_is_told_with_the_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seven: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = (
+        "model nano: no such file, and no shipped model of that name "
+        "(there are: product, product-int8, sum, sum-int8, int8)"
+    )
+    assert_one_line(call(command, seven, 4, "--model", "nano"), 3, expected)
+    assert_one_line(call(verify, "--model", "nano"), 3, expected)
+    for path in ("./nano", "nano.onnx"):
+        assert_one_line(call(command, seven, 4, "--model", path), 3, f"model {path}: cannot be read")
+    (tmp_path / "nano").write_bytes(make_tiny_model().SerializeToString())
+    assert find_model("nano") == "nano"
+
+
+def test_help_and_documentation_have_every_name() -> None:
+    from mnistsum_runtime.commands.serve import command as serve
+
+    names = {*shipped_models(), "int8"}
+    assert names == {"sum", "product", "sum-int8", "product-int8", "int8"}
+    for text in (call(command, "--help").out, call(serve, "--help").out, str(Predictor.__init__.__doc__)):
+        assert names <= set(re.findall(r"[\w-]+", text))
 
 
 def test_operation_that_is_not_shipped_is_told_by_its_file(shipped: Path, seven: Path) -> None:

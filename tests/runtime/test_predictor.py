@@ -241,7 +241,7 @@ def test_an_operation_that_is_none_is_a_wrong_call(operation: Any) -> None:
 
 @pytest.mark.parametrize("model", [3, [], b"model.onnx", 2.5])
 def test_a_model_that_is_no_path_is_a_wrong_call(model: Any) -> None:
-    with pytest.raises(CallError, match="model must be a path or 'int8'"):
+    with pytest.raises(CallError, match="model must be a path or the name"):
         Predictor(model)
 
 

@@ -13,7 +13,8 @@ from mnistsum_runtime.threads import MOST_THREADS
 model_option = click.option(
     "--model",
     metavar="FILE",
-    help="A model made by mnistsum-export, or `int8`, the shipped int8 one.  [default: the one in the package]",
+    help="A model made by mnistsum-export, or the name of one in the package: sum, product, sum-int8, product-int8, or "
+    "int8, that of --operation.  [default: the one of --operation]",
 )
 """`--model`, of every command that answers."""
 operation_option = click.option(

@@ -26,7 +26,13 @@ _MOST_BODY = 64_000_000
 @click.command("mnistsum-serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
-@click.option("--model", "models", multiple=True, metavar="FILE", help="A model file, or `int8`; may be given again.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="FILE",
+    help="A model file, or a name: sum, product, sum-int8, product-int8, int8; may be given again.",
+)
 @click.option(
     "--operation",
     "operations",

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError
-from mnistsum_runtime.model import Model, check_model, find_named_model, is_network, shipped_model
-from mnistsum_runtime.operations import OPERATIONS
+from mnistsum_runtime.model import Model, check_model, find_named_model, is_network, shipped_models
 from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, sha256_of
 
@@ -54,7 +53,7 @@ def open_models(files: Sequence[str], operations: Sequence[str], threads: int) -
     """Open what is to be served; without a wish, the shipped sum.
 
     Args:
-        files: Model files, or `int8`.
+        files: Model files, or names of shipped models.
         operations: Whose shipped model is served too.
         threads: How many threads one inference may use.
 
@@ -98,8 +97,4 @@ def _answer_once(predictor: Predictor) -> None:
 
 def _name(path: str) -> str:
     """`sum`, `product-int8` for the shipped files, for others the file's own name without its ending."""
-    for operation in OPERATIONS.values():
-        for precision in (contract.FP32, contract.INT8):
-            if path == shipped_model(operation, precision):
-                return operation.name if precision == contract.FP32 else f"{operation.name}-{precision}"
-    return Path(path).stem
+    return next((name for name, file in shipped_models().items() if file == path), Path(path).stem)
