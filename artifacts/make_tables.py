@@ -314,6 +314,35 @@ def serve_table() -> str:
     )
 
 
+def page_table() -> str:
+    """The page in one file, as `make page` measured it."""
+    measured = _load("page.json")
+    browsers, machine, preparation = measured["browsers"], measured["machine"], measured["preparation"]
+    outputs = [output for browser in browsers for output in browser["outputs"]]
+    labels = {f"{each['labels_equal']} of {each['labels']}" for each in outputs}
+    rows = [["", *(each["name"] for each in browsers)]]
+    for label, show in (
+        ("digit and sum right, ten digits drawn ten times", lambda each: f"{each['right']} of {each['answers']}"),
+        ("from the stroke's end to the answer: p50, p95", lambda each: _two(each["answer_ms"])),
+        ("verification", lambda each: "verified" if each["verified"] else "NOT VERIFIED"),
+        ("largest difference of a logit", lambda each: f"{max(o['largest_difference'] for o in each['outputs']):.1e}"),
+        ("ready after", lambda each: f"{each['ready_ms'] / 1000:.1f} s"),
+        ("requests", lambda each: str(each["requests"])),
+    ):
+        rows.append([label, *map(show, browsers)])
+    return _table(rows) + (
+        f"\nLabels equal in each output: {', '.join(sorted(labels))}. {measured['bytes']['fp32']:,} bytes, with int8 "
+        f"{measured['bytes']['int8']:,}. Of {preparation['drawings']} drawings, no pixel of 28x28 is prepared further "
+        f"than {preparation['largest_difference']:.1e} from the runtime's. One run ({machine['processor']}, "
+        f"{machine['cores']} cores; other programs' load was {machine['load']:g}), onnxruntime-web "
+        f"{measured['onnxruntime_web']}.\n"
+    )
+
+
+def _two(times: dict[str, float]) -> str:
+    return f"{times['p50']:.1f}, {times['p95']:.1f} ms"
+
+
 def faults_table() -> str:
     """What each check said of each planted fault, as `make faults` wrote it."""
     measured = _load("faults.json")
@@ -397,6 +426,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race_table,
     "faults": faults_table,
     "serve": serve_table,
+    "page": page_table,
     "batch": batch_table,
     "campaign": campaign_table,
     "zoo": zoo_table,

@@ -23,6 +23,7 @@ async function connect() {
   [page.model] = facts.models;
   showAbout(facts);
   element("verify").disabled = false;
+  performance.measure("ready", { start: 0 });
   return readAgain();
 }
 

@@ -46,7 +46,10 @@ PROOF = """
   <p>It is the inference of <code>mnistsum-verify</code>. The photos that it prepares besides need the runtime.</p>
 </section>
 """
-PROMISE = f"Everything happens in this page: it asks nobody. With ONNX Runtime Web {VERSION}, © Microsoft, MIT licence."
+PROMISE = (
+    f"Everything happens in this page: it asks nobody. With ONNX Runtime Web {VERSION}, © Microsoft, MIT licence, and "
+    "digits of MNIST, by Y. LeCun, C. Cortes and C. J. C. Burges, CC BY-SA 3.0."
+)
 
 
 def make_page(path: Path, web: OnnxruntimeWeb) -> bytes:
