@@ -13,7 +13,7 @@ from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError, PictureError
 from mnistsum_runtime.inference import NetworkInput, answer
 from mnistsum_runtime.model import Model, open_named_model
-from mnistsum_runtime.preparation.picture import read_picture
+from mnistsum_runtime.preparation.picture import read_colours, read_picture
 from mnistsum_runtime.preparation.prepare import prepare_picture
 from mnistsum_runtime.threads import check_threads
 
@@ -130,17 +130,17 @@ class Predictor:
         """
         from mnistsum_runtime.explain.panels import Record
 
-        grey = prepared = None
+        grey = colours = prepared = None
         number = check_number(number)
         try:
             if isinstance(source, PictureError):
                 raise source
-            grey = read_picture(source, name)
+            grey, colours = read_picture(source, name), read_colours(source, name)
             prepared = prepare_picture(grey, name)
             found = answer(self.model, [NetworkInput.of(prepared, number)])[0]
         except PictureError as error:
-            return Record(name, grey, prepared, error)
-        return Record(name, grey, prepared, found)
+            return Record(name, grey, colours, prepared, error)
+        return Record(name, grey, colours, prepared, found)
 
     @overload
     def predict_many(

@@ -215,3 +215,26 @@ def test_nothing_of_it_is_imported_without_the_option(seven: Path, model_file: P
     )
     call = [sys.executable, "-c", script, str(seven), "4", "--model", str(model_file)]
     assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.splitlines()[1] == "set()"
+
+
+BLUE = (
+    np.where(drawn_digit(7)[:, :, None] > 0, np.array([20, 40, 200], np.uint8), np.uint8(255)).repeat(6, 0).repeat(6, 1)
+)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "array", "image", "turned"])
+def test_the_picture_is_shown_in_its_colours(form: str, predictor: Predictor) -> None:
+    image = Image.fromarray(BLUE)
+    source: object = BLUE if form == "array" else image
+    if form in ("PNG", "JPEG", "turned"):
+        buffer, exif = BytesIO(), Image.Exif()
+        if form == "turned":
+            exif[0x0112] = 6
+            image = image.rotate(90)
+        image.save(buffer, "JPEG" if form == "turned" else form, exif=exif)
+        source = buffer.getvalue()
+    shown = np.asarray(panel(predictor, source).convert("RGB")).astype(int)[64 : 64 + 252, 16 : 16 + 252]
+    blue = (shown[:, :, 2] - shown[:, :, 0]) > 100
+    assert 0.02 < blue.mean() < 0.3
+    expected = np.asarray(Image.fromarray(BLUE).resize((252, 252))).astype(int)
+    assert (blue == (expected[:, :, 2] - expected[:, :, 0] > 100)).mean() > 0.97

@@ -60,6 +60,8 @@ class Record:
     name: str
     grey: Grey | None
     """None where it could not be read."""
+    colours: NDArray[np.uint8] | None
+    """[height, width, 3]; None where it has none."""
     prepared: PreparedPicture | None
     """None where there is nothing to prepare."""
     answer: Prediction | PictureError
@@ -162,7 +164,7 @@ def draw_panel(record: Record, note: str = "") -> Image.Image:
         height, width = record.grey.shape
         captions[0] = f"the picture, {width}x{height}"
         grey = _eight_bit(record.grey)
-        paste(panel, fit(grey), columns[0])
+        paste(panel, fit(grey if record.colours is None else record.colours), columns[0])
         if record.prepared is not None:
             captions[1:] = ["what was taken as ink", "what the network saw, 28x28"]
             paste(panel, _tinted(grey, record.prepared), columns[1])

@@ -65,9 +65,9 @@ def draw_frame(draw: ImageDraw.ImageDraw, left: int, caption: str) -> None:
     draw.text((left, HEADER + CELL + 6), caption, MUTED, font(13))
 
 
-def fit(grey: NDArray[np.uint8]) -> Image.Image:
-    """Into the square, the aspect ratio kept; small pictures keep their pixels visible."""
-    image = Image.fromarray(np.ascontiguousarray(grey))
+def fit(picture: NDArray[np.uint8]) -> Image.Image:
+    """[height, width] or [height, width, 3] into the square, the aspect ratio kept; small ones show their pixels."""
+    image = Image.fromarray(np.ascontiguousarray(picture))
     scale = CELL / max(image.size)
     resampling = Image.Resampling.NEAREST if scale > 3 else Image.Resampling.BILINEAR
     return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), resampling)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
     Grey: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
     """[height, width]; black is 0, white is 255, 65535 or 1.0 by the type."""
+
+Picture = TypeVar("Picture", bound="NDArray[Any]")
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded."""
@@ -228,19 +230,61 @@ def _bytes_per_pixel(image: Image.Image) -> float:
 
 def _decode(content: bytes, name: str) -> Grey:
     """Decode a file's bytes; nothing is decoded that is over a limit."""
+    with _quiet():
+        return _grey_from_image(_open_within_limits(content, name), name)
+
+
+def _open_within_limits(content: bytes, name: str) -> ImageFile.ImageFile:
+    """Read a file's header, and refuse what costs too much to decode."""
     if not content:
         raise PictureError("empty", f"{name}: the file is empty")
     if len(content) > MAX_BYTES:
         raise _too_many_bytes(name)
+    image = _open(content, name)
+    _check_pixels(*image.size, name)
+    _check_steps(image, content, name)
+    if image.format == "JPEG":
+        # At a reduced size where that is enough: the decoder then does less.
+        share = min(1.0, DRAFT_SIDE / max(image.size))
+        image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
+    return image
+
+
+def read_colours(source: Source, name: str = "the picture") -> NDArray[np.uint8] | None:
+    """A picture in its colours, for people to look at; None where it has none, or is transparent somewhere.
+
+    Args:
+        source: As of `read_picture`, which has read it without an error.
+        name: The same.
+
+    Returns:
+        [height, width, 3], of the size of what `read_picture` returns.
+
+    Raises:
+        PictureError: As of `read_picture`.
+    """
+    from PIL import Image
+
+    if isinstance(source, np.ndarray):
+        colour = source.ndim == 3 and source.shape[2] in (3, 4) and source.dtype == np.uint8
+        return source[:, :, :3] if colour else None
     with _quiet():
-        image = _open(content, name)
-        _check_pixels(*image.size, name)
-        _check_steps(image, content, name)
-        if image.format == "JPEG":
-            # At a reduced size where that is enough: the decoder then does less.
-            share = min(1.0, DRAFT_SIDE / max(image.size))
-            image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
-        return _grey_from_image(image, name)
+        image: Image.Image
+        if isinstance(source, Image.Image):
+            image = source
+        else:
+            content = source if isinstance(source, bytes) else _read_file(_path_of(source))
+            image = _open_within_limits(content, name)
+        _check_pixels(*image.size, name, _most_pixels(image))
+        try:
+            image = _load(image)
+            grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+            if grey or image.has_transparency_data:
+                return None
+            shown: NDArray[np.uint8] = upright(np.asarray(image.convert("RGB")), _exif_orientation(image))
+            return shown
+        except Exception as error:  # as in `_grey_from_image`
+            raise _truncated(name, error) from error
 
 
 def _check_steps(image: ImageFile.ImageFile, content: bytes, name: str) -> None:
@@ -360,18 +404,17 @@ def _exif_orientation(image: Image.Image) -> int:
         return 1
 
 
-def upright(grey: Grey, orientation: int) -> Grey:
-    """Turn a picture as EXIF's orientation says: a view, [H, W] or [W, H].
+def upright(picture: Picture, orientation: int) -> Picture:
+    """Turn a picture, [H, W] or [H, W, channels], as EXIF's orientation says: a view of it.
 
     Values other than 2..8 leave it as it is. Reference: CIPA DC-008 (EXIF 2.32), 4.6.4, tag 0x0112.
     """
-    if orientation in (5, 6, 7, 8):
-        grey = grey.T
+    turned: Any = picture.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else picture
     if orientation in (2, 3, 6, 7):
-        grey = grey[:, ::-1]
+        turned = turned[:, ::-1]
     if orientation in (3, 4, 7, 8):
-        grey = grey[::-1]
-    return grey
+        turned = turned[::-1]
+    return cast("Picture", turned)
 
 
 def _flatten(image: Image.Image) -> Grey:
