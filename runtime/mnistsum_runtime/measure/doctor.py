@@ -7,13 +7,13 @@ instruction ends the child and becomes a sentence.
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnistsum_runtime.measure.death import describe_death
 from mnistsum_runtime.measure.device import Device
 from mnistsum_runtime.measure.known import Tried, known_of
 
@@ -263,12 +263,8 @@ def _why(code: int, errors: str) -> str | None:
     """A sentence for how the child ended."""
     if code == 0:
         return None
-    if code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        meaning = {"SIGILL": "an illegal instruction", "SIGSEGV": "a memory fault", "SIGKILL": "too little memory"}
-        return f"the process died of {meaning[name]} ({name})" if name in meaning else f"the process died of {name}"
+    died = describe_death(code)
+    if died is not None:
+        return f"the process died of {died}"
     lines = errors.strip().splitlines()
     return lines[-1] if lines else f"the process ended with {code}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from mnistsum_runtime.errors import ModelError
+from mnistsum_runtime.measure.death import describe_death
 
 SECONDS = 120
 """A Pi under emulation verifies the shipped model in twenty."""
@@ -45,6 +46,7 @@ def run_limited(command: str, arguments: list[str], seconds: float = SECONDS, me
         code = subprocess.run(child, timeout=seconds, check=False).returncode  # noqa: S603  (this Python, no shell)
     except subprocess.TimeoutExpired as late:
         raise ModelError(f"no end after {seconds:g} s: the process was ended") from late
-    if code < 0:
-        raise ModelError(f"the process died of signal {-code}, within {memory / 1e9:g} GB of memory")
+    died = describe_death(code)
+    if died is not None:
+        raise ModelError(f"the process died of {died}, within {memory / 1e9:g} GB of memory")
     return code
