@@ -1,7 +1,6 @@
 """The model file: where the shipped one is, and the check that a file carries the contract before it is believed."""
 
 import os
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mnistsum_runtime import contract
@@ -9,15 +8,13 @@ from mnistsum_runtime.errors import CallError, ModelError
 from mnistsum_runtime.operations import OPERATIONS, SUM, Operation
 from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, read_metadata, sha256_of
 from mnistsum_runtime.reliability import UNCALIBRATED, Calibration
-
-_BEGINS, _ENDS = "mnistsum-", ".onnx"
-"""Of the file name of a shipped model; what is between is its name."""
+from mnistsum_runtime.shipped import BEGINS, ENDS, shipped_folder, shipped_models
 
 
 def model_name(operation: Operation, precision: str = contract.FP32) -> str:
     """The file name of the shipped model of an operation."""
     suffix = "" if precision == contract.FP32 else f"-{precision}"
-    return f"{_BEGINS}{operation.name}{suffix}{_ENDS}"
+    return f"{BEGINS}{operation.name}{suffix}{ENDS}"
 
 
 def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM) -> str:
@@ -40,27 +37,11 @@ def find_model(model: str | os.PathLike[str] | None, operation: Operation = SUM)
     path = os.fsdecode(model)
     if not isinstance(model, str) or os.path.basename(path) != path or "." in path:
         return path
-    shipped = shipped_models()
-    found = shipped.get(path) or shipped.get(f"{operation.name}-{path}")
-    if found is None and not os.path.lexists(path):
-        short = [name.removeprefix(f"{operation.name}-") for name in shipped if name.startswith(f"{operation.name}-")]
-        known = ", ".join((*shipped, *short)) or "none"
+    shipped = shipped_models(operation.name)
+    if path not in shipped and not os.path.lexists(path):
+        known = ", ".join(shipped) or "none"
         raise ModelError(f"model {path}: no such file, and no shipped model of that name (there are: {known})")
-    return found or path
-
-
-def shipped_models() -> dict[str, str]:
-    """The file of each shipped model by its name (`sum`, `sum-int8`); empty if their package is not installed."""
-    try:
-        folder = os.path.dirname(shipped_model())
-        files = [file for file in os.listdir(folder) if file.startswith(_BEGINS) and file.endswith(_ENDS)]
-    except (ModelError, OSError):
-        return {}
-    return {name: os.path.join(folder, f"{_BEGINS}{name}{_ENDS}") for name in sorted(map(_name_of, files))}
-
-
-def _name_of(file: str) -> str:
-    return file.removeprefix(_BEGINS).removesuffix(_ENDS)
+    return shipped.get(path, path)
 
 
 def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) -> str:
@@ -69,11 +50,10 @@ def shipped_model(operation: Operation = SUM, precision: str = contract.FP32) ->
     Raises:
         ModelError: The package with the shipped models is not installed.
     """
-    # What importlib.resources.files() would answer; importing it takes 7 ms of the 150 of a whole process.
-    spec = find_spec("mnistsum_artifacts")
-    if spec is None or not spec.submodule_search_locations:
+    folder = shipped_folder()
+    if folder is None:
         raise ModelError("the package mnistsum_artifacts is not installed: name a model file, or reinstall mnistsum")
-    return os.path.join(spec.submodule_search_locations[0], model_name(operation, precision))
+    return os.path.join(folder, model_name(operation, precision))
 
 
 class Model(NamedTuple):

@@ -25,7 +25,7 @@ _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else o
 
 
 @click.command("mnistsum-batch")
-@click.argument("pictures", nargs=-1, required=True)
+@click.argument("pictures", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--number",
     type=click.IntRange(0, 9),

@@ -14,6 +14,11 @@ def launch(module: str) -> None:
     main()
 
 
+def umbrella() -> None:
+    """Entry point of `mnistsum`."""
+    launch("mnistsum_runtime.commands.umbrella")
+
+
 def run() -> None:
     """Entry point of `mnistsum-run`."""
     launch("mnistsum_runtime.commands.run")

@@ -4,15 +4,26 @@ import sys
 from importlib.util import find_spec
 
 import click
+from click.shell_completion import CompletionItem
 
 from mnistsum_runtime.commands.entry import exit_code, leave_quickly, start_quickly
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.threads import MOST_THREADS
 
+
+def complete_model(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What a shell offers behind `--model`: shipped models, and files."""
+    from mnistsum_runtime.shipped import shipped_models
+
+    names = [CompletionItem(name) for name in shipped_models("sum") if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
+
+
 model_option = click.option(
     "--model",
     metavar="FILE",
+    shell_complete=complete_model,
     help="A model made by mnistsum-export, or the name of one in the package: sum, product, sum-int8, product-int8, or "
     "int8, that of --operation.  [default: the one of --operation]",
 )

@@ -25,14 +25,17 @@ class _RunCommand(click.Command):
 
 
 @click.command(NAME, cls=_RunCommand)
-@click.argument("arguments", nargs=-1, metavar="IMAGE... NUMBER")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="IMAGE... NUMBER")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
 @model_option
 @operation_option
 @threads_option
 @min_confidence_option
 @click.option(
-    "--explain", metavar="OUT", help="Also draw what was seen and decided into a PNG file, a panel for each picture."
+    "--explain",
+    type=click.Path(),
+    metavar="OUT",
+    help="Also draw what was seen and decided into a PNG file, a panel for each picture.",
 )
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
 def command(

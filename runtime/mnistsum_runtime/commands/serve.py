@@ -10,7 +10,7 @@ import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.entry import loading, start_quickly
-from mnistsum_runtime.commands.options import require_extra, run_command, threads_option
+from mnistsum_runtime.commands.options import complete_model, require_extra, run_command, threads_option
 from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_runtime.terminal import write_error
@@ -31,6 +31,7 @@ _MOST_BODY = 64_000_000
     "models",
     multiple=True,
     metavar="FILE",
+    shell_complete=complete_model,
     help="A model file, or a name: sum, product, sum-int8, product-int8, int8; may be given again.",
 )
 @click.option(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from mnistsum_runtime import contract
 from mnistsum_runtime.errors import CallError
-from mnistsum_runtime.model import Model, check_model, find_named_model, is_network, shipped_models
+from mnistsum_runtime.model import Model, check_model, find_named_model, is_network
 from mnistsum_runtime.predictor import Predictor
 from mnistsum_runtime.proof.model_file import ModelFile, open_model_file, sha256_of
+from mnistsum_runtime.shipped import shipped_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,4 +98,4 @@ def _answer_once(predictor: Predictor) -> None:
 
 def _name(path: str) -> str:
     """`sum`, `product-int8` for the shipped files, for others the file's own name without its ending."""
-    return next((name for name, file in shipped_models().items() if file == path), Path(path).stem)
+    return next((name for name, file in shipped_models("").items() if file == path), Path(path).stem)
