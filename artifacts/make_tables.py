@@ -1,4 +1,4 @@
-"""Write the figures of `artifacts/` into the README files, between their `<!-- table: NAME -->` markers.
+"""Write the figures of `artifacts/` into the pages, between their `<!-- table: NAME -->` markers.
 
 Usage: python artifacts/make_tables.py [--check]
 
@@ -15,7 +15,8 @@ from typing import Any
 from mnistsum_runtime.atomic import write_atomically
 
 ARTIFACTS = Path(__file__).parent
-READMES = (ARTIFACTS.parent / "README.md", ARTIFACTS / "README.md", ARTIFACTS.parent / "export" / "README.md")
+ROOT = ARTIFACTS.parent
+READMES = (ROOT / "README.md", *sorted(ROOT.glob("*/*.md")))
 MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -45,6 +46,29 @@ def accuracy_table() -> str:
         f"{machine['precision']}). The same seed on the same machine and as many threads gives the same weights bit "
         "for bit; elsewhere the figures agree within the spread over seeds.\n"
     )
+
+
+def short_table() -> str:
+    """The first page's lines: the shipped network on what it has not learnt from."""
+    report = _load("sum/report.json")
+    test, reliable = report["test"], report["reliability_test"]
+    rows = [["digits that it has not learnt from", "digit and sum right", "called reliable", "wrong of those"]]
+    rows.append(
+        [
+            "MNIST's test set, 10,000 pictures with each number",
+            _percent(test["both"]),
+            _percent(reliable["digits"]),
+            _percent(1 - reliable["right"]),
+        ]
+    )
+    for digits in _load("writers.json")["sets"]:
+        found = digits["models"]["base, sum"]
+        shares = [_percent(found[key] / digits["pictures"]) for key in ("both_right", "reliable")]
+        wrong = _percent(found["reliable_and_wrong"] / found["reliable"])
+        rows.append([f"other people's: {digits['name']}, {digits['pictures']:,}", *shares, wrong])
+    taken = _load("sum/photos.json")["photos"]["all"]
+    rows.append([f"photos, made from the test set, {taken['count']:,} (digit alone)", _percent(taken["right"]), "", ""])
+    return _table(rows)
 
 
 def detail_table() -> str:
@@ -220,6 +244,32 @@ def race_table() -> str:
 def compat_table() -> str:
     """Opset by onnxruntime, as `make compat` wrote it."""
     return (ARTIFACTS / "compat.md").read_text(encoding="utf-8")
+
+
+def boards_table() -> str:
+    """Processor by onnxruntime build, as `make boards` found them."""
+    measured = _load("boards.json")
+    cells = {(cell["build"], cell["processor"]): cell for cell in measured["cells"]}
+    rows = [["onnxruntime", *(f"{name} ({boards})" for name, boards in measured["processors"].items())]]
+    notes: list[str] = []
+    for build in measured["builds"]:
+        rows.append([build, *(_board(cells[build, processor], notes) for processor in measured["processors"])])
+    reasons = " ".join(f"({number}) {note}." for number, note in enumerate(notes, 1))
+    return _table(rows) + (
+        f"\nLargest difference of a logit where `mnistsum-verify` passed. {reasons} Wheels on bookworm's Python "
+        f"{measured['python']['wheel']}, Debian's build on trixie's {measured['python']['debian']}; QEMU "
+        f"{measured['qemu']}.\n"
+    )
+
+
+def _board(cell: dict[str, Any], notes: list[str]) -> str:
+    """What became of a build on a processor; the reason of a failure is added to the notes, and named by its number."""
+    if cell["verifies"]:
+        return f"{cell['largest_difference']:.1e}"
+    if cell["explanation"] not in notes:
+        notes.append(cell["explanation"])
+    what = "no wheel" if not cell["installs"] else cell["how"].rpartition("died of ")[2]
+    return f"{what} ({notes.index(cell['explanation']) + 1})"
 
 
 def campaign_table() -> str:
@@ -412,6 +462,7 @@ def zoo_table() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "short": short_table,
     "accuracy": accuracy_table,
     "detail": detail_table,
     "parity": parity_table,
@@ -420,6 +471,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "doubt": doubt_table,
     "bench": bench_table,
     "compat": compat_table,
+    "boards": boards_table,
     "sizes": sizes_table,
     "writers": writers_table,
     "seeds": seeds_table,

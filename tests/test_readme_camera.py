@@ -1,4 +1,4 @@
-"""The README's camera recipes, run as they stand: the camera's own parts are stubs that give sample pictures."""
+"""The camera recipes of runtime/serve.md, run as they stand: the camera's own parts are stubs with sample pictures."""
 
 import os
 import re
@@ -10,8 +10,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "artifacts" / "samples"
-SECTION = re.split(r"^## ", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-SERVE_IT = next(section for section in SECTION if section.startswith("Serve it\n"))
+SERVE_IT = (ROOT / "runtime" / "serve.md").read_text(encoding="utf-8")
 
 PICAMERA2 = f"""
 import numpy as np

@@ -1,4 +1,4 @@
-"""What `--explain` must not write into: a file that the same call reads."""
+"""Where `--explain` may draw: into no file that the same call reads, and under a name that says a format."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,12 @@ from pathlib import Path
 
 from mnistsum_runtime.atomic import is_same_file
 from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.explain.files import check_ending
 from mnistsum_runtime.model import find_named_model
 from mnistsum_runtime.proof.references import references_path
 
 
-def refuse_inputs(
-    out: str | os.PathLike[str], pictures: Sequence[str], model: str | None, operation: str | None
-) -> None:
+def check_out(out: str | os.PathLike[str], pictures: Sequence[str], model: str | None, operation: str | None) -> None:
     """Check the file that is to be drawn into.
 
     Args:
@@ -22,10 +21,17 @@ def refuse_inputs(
         operation: The same.
 
     Raises:
-        CallError: It is one of the pictures, the model, or the model's references.
+        CallError: It is one of the pictures, the model, or the model's references, or has another ending than those of
+            pictures that can be drawn.
     """
-    if not Path(out).exists():
-        return
+    if Path(out).exists():
+        _refuse_inputs(out, pictures, model, operation)
+    check_ending(out)
+
+
+def _refuse_inputs(
+    out: str | os.PathLike[str], pictures: Sequence[str], model: str | None, operation: str | None
+) -> None:
     file = find_named_model(model, operation)
     for each, what in ((file, "the model"), (references_path(file), "the model's references")):
         if is_same_file(out, each):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NAME = "mnistsum-evaluate"
 
 
-@click.command(NAME, no_args_is_help=True)
+@click.command(NAME)
 @click.argument("folder", type=click.Path(path_type=Path))
 @model_option
 @operation_option
@@ -44,7 +44,7 @@ NAME = "mnistsum-evaluate"
     "--explain",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Also draw the mistakes into a PNG: what was seen, what was decided.",
+    help="Also draw the mistakes, what was seen and decided: a .png, .jpg, .jpeg or .webp.",
 )
 @click.version_option(__version__)
 def command(
@@ -56,7 +56,7 @@ def command(
     as_json: bool,
     explain: Path | None,
 ) -> int:
-    """Measure the accuracy on the labelled pictures in FOLDER and in the folders in it.
+    """Measure the accuracy on the labelled pictures in FOLDER and in all folders in it, as mnistsum-run does with -r.
 
     A picture's label is the name of its folder if that is a digit (7/photo.jpg), else the last digit before the ending
     of its own name (photo-7.jpg).
@@ -76,9 +76,9 @@ def command(
     pictures, unlabelled, unread = find_labelled(folder, number)
     if explain is not None:
         with loading():
-            from mnistsum_runtime.commands.drawing_into import refuse_inputs
+            from mnistsum_runtime.commands.drawing_into import check_out
 
-        refuse_inputs(explain, [str(folder)], model, operation)
+        check_out(explain, [str(folder)], model, operation)
     for error in unread:
         write_error(f"{NAME}: {error.message}")
     with loading():

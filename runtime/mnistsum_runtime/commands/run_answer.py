@@ -32,6 +32,7 @@ def answer(
     threads: int = 1,
     min_confidence: float | None = None,
     as_json: bool = False,
+    recursive: bool = False,
     explain: str | None = None,
 ) -> int:
     """Print a line for each picture; the exit code, 0 if all have an answer, else 1.
@@ -43,11 +44,12 @@ def answer(
         threads: See `Predictor`.
         min_confidence: See `Predictor`.
         as_json: Print JSON objects.
+        recursive: Of a folder, also take the pictures in the folders in it.
         explain: Where to draw what was seen and decided; see `explain`.
 
     Raises:
-        CallError: The arguments are not one IMAGE or more and a NUMBER, `explain` is one of the pictures, or
-            `min_confidence` is not 0..1.
+        CallError: The arguments are not one IMAGE or more and a NUMBER, `explain` is one of the pictures or has no
+            ending of one, or `min_confidence` is not 0..1.
         ModelError: The model is missing or damaged.
         WorkError: `explain` cannot be written.
     """
@@ -57,15 +59,16 @@ def answer(
     number = parse_number(number_text)
     if explain is not None:
         with loading():
-            from mnistsum_runtime.commands.drawing_into import refuse_inputs
+            from mnistsum_runtime.commands.drawing_into import check_out
 
-        refuse_inputs(explain, images, model, operation)
+        check_out(explain, images, model, operation)
     single = len(images) == 1 and not os.path.isdir(images[0])
     predictor = open_predictor(model, operation, threads, optimise=not single, min_confidence=min_confidence)
+    pictures = expand(images, recursive=recursive)
     if explain is not None:
-        answers = _answer_and_draw(predictor, expand(images), number, explain)
+        answers = _answer_and_draw(predictor, pictures, number, explain)
     else:
-        answers = ((name, _predict(predictor, source, number, name)) for name, source in expand(images))
+        answers = ((name, _predict(predictor, source, number, name)) for name, source in pictures)
     all_answered = True
     for name, found in answers:
         all_answered &= _print_one(predictor, name, found, number, as_json)
@@ -83,7 +86,7 @@ def parse_number(text: str) -> int:
     return int(text)
 
 
-def expand(images: Iterable[str]) -> Iterator[tuple[str, Source | PictureError]]:
+def expand(images: Iterable[str], *, recursive: bool = False) -> Iterator[tuple[str, Source | PictureError]]:
     """The name and source of each picture that the arguments stand for, looked up as they are asked for.
 
     What stands for no picture keeps its place, with the error in the place of a source.
@@ -92,24 +95,49 @@ def expand(images: Iterable[str]) -> Iterator[tuple[str, Source | PictureError]]
         if name == STANDARD_INPUT:
             yield name, _read_standard_input()
         elif os.path.isdir(name):
-            yield from _expand_folder(name)
+            yield from _expand_folder(name, recursive)
         else:
             yield name, name
 
 
-def _expand_folder(folder: str) -> Iterator[tuple[str, Source | PictureError]]:
-    from mnistsum_runtime.preparation.folder import is_called_picture, regular_file
+def _expand_folder(folder: str, recursive: bool) -> Iterator[tuple[str, Source | PictureError]]:
+    """The pictures in a folder, in the order of their names; then, if asked for, those in each folder in it.
 
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.path for entry in entries if is_called_picture(entry.name)]
-    except OSError as error:
-        yield folder, PictureError("not_readable", f"{folder}: cannot be read: {error.strerror or error}")
-        return
-    found = [(name, source) for name in sorted(names) if (source := regular_file(name)) is not None]
-    if not found:
-        yield folder, PictureError("empty", f"{folder}: the folder has no pictures in it")
-    yield from found
+    Links to folders are not followed.
+    """
+    from mnistsum_runtime.preparation.folder import regular_file
+
+    waiting, nothing, deeper = [folder], True, False
+    while waiting:
+        place = waiting.pop()
+        try:
+            pictures, folders = _list(place)
+        except OSError as error:
+            yield place, PictureError("not_readable", f"{place}: cannot be read: {error.strerror or error}")
+            nothing = False
+            continue
+        found = [(name, source) for name in pictures if (source := regular_file(name)) is not None]
+        yield from found
+        nothing, deeper = nothing and not found, deeper or bool(folders)
+        if recursive:
+            waiting += reversed(folders)
+    if nothing:
+        where = "" if not deeper else ", nor in the folders in it" if recursive else "; -r looks in the folders in it"
+        yield folder, PictureError("empty", f"{folder}: the folder has no pictures in it{where}")
+
+
+def _list(folder: str) -> tuple[list[str], list[str]]:
+    """The paths of what is called a picture, and of folders, in the order of their names."""
+    from mnistsum_runtime.preparation.folder import is_called_picture
+
+    pictures, folders = [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_called_picture(entry.name):
+                pictures.append(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+    return sorted(pictures), sorted(folders)
 
 
 def _read_standard_input() -> bytes | PictureError:

@@ -26,6 +26,7 @@ class _RunCommand(click.Command):
 
 @click.command(NAME, cls=_RunCommand)
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="IMAGE... NUMBER")
+@click.option("-r", "--recursive", is_flag=True, help="Of a folder, also take the pictures in all folders in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
 @model_option
 @operation_option
@@ -35,11 +36,12 @@ class _RunCommand(click.Command):
     "--explain",
     type=click.Path(),
     metavar="OUT",
-    help="Also draw what was seen and decided into a PNG file, a panel for each picture.",
+    help="Also draw what was seen and decided, a panel for each picture: a .png, .jpg, .jpeg or .webp.",
 )
 @click.option("--version", is_flag=True, help="Name the package, the model and onnxruntime.")
 def command(
     arguments: tuple[str, ...],
+    recursive: bool,
     as_json: bool,
     model: str | None,
     operation: str | None,
@@ -50,12 +52,14 @@ def command(
 ) -> int:
     """Read the handwritten digit in each IMAGE and add NUMBER (0-9) to it, or multiply it with `--operation product`.
 
-    IMAGE is a picture file, a folder (all pictures in it, in the order of their names), or - for a picture on standard
-    input. Answers come in the order of the pictures, a line each; one without an answer does not stop the others.
+    IMAGE is a picture file, a folder, or - for a picture on standard input. Of a folder the pictures directly in it are
+    taken, in the order of their names; with -r then those in each folder in it, and so on. Answers come in the order of
+    the pictures, a line each; one without an answer does not stop the others.
 
     \b
       mnistsum-run seven.png 4
       mnistsum-run scans/ 4 --json
+      mnistsum-run -r archive/ 4
       mnistsum-run - 4 < seven.png
       mnistsum-run seven.png 4 --explain seen.png
 
@@ -71,6 +75,7 @@ def command(
         threads=threads,
         min_confidence=min_confidence,
         as_json=as_json,
+        recursive=recursive,
         explain=explain,
     )
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.errors import PictureError
+from mnistsum_runtime.explain.files import in_format_of
 from mnistsum_runtime.explain.parts import (
     BARS,
     CELL,
@@ -128,7 +129,7 @@ class ContactSheet:
         return self._compress_rows(1 if len(self) < _TWO_COLUMNS_FROM else 2, only_full=False).finish()
 
     def write(self, path: Path) -> str | None:
-        """Write the PNG, whole or not at all.
+        """Write the sheet, whole or not at all, in the format that the ending of `path` says; see `check_ending`.
 
         Returns:
             What is not on it, as a sentence; None where everything is.
@@ -136,7 +137,7 @@ class ContactSheet:
         Raises:
             WorkError: `path` cannot be written.
         """
-        write_atomically(path, self.to_png())
+        write_atomically(path, in_format_of(path, self.to_png()))
         return f"{path} shows the first {len(self)}, {self._left_out} more are not on it" if self._left_out else None
 
     def _compress_rows(self, columns: int, *, only_full: bool) -> PngRows:
