@@ -201,6 +201,48 @@ def test_a_folder_stands_for_its_pictures_in_the_order_of_their_names(run: Run, 
     ]
 
 
+def test_recursive_takes_the_pictures_of_all_folders_in_a_folder(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    for name in ("b.png", "a/z.png", "a/deep/1.png", "a.png", "c/2.png", "d.png/3.png"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn_digit(7)).save(path)
+    (root / "link").symlink_to(root / "a")
+    (root / "c" / "up").symlink_to(root)
+    flat = [root / name for name in ("a.png", "b.png")]
+    deep = [root / name for name in ("a/z.png", "a/deep/1.png", "c/2.png", "d.png/3.png")]
+    for options, expected in ((["-r"], flat + deep), (["--recursive"], flat + deep), ([], flat)):
+        code, out, _ = run(*options, root, 4)
+        assert (code, [line.split(": ")[0] for line in out]) == (0, [str(path) for path in expected])
+
+
+def test_a_folder_whose_pictures_are_deeper_is_told_with_the_option(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    nothing = f"mnistsum-run: {tmp_path}: the folder has no pictures in it"
+    assert run(tmp_path, 4) == (1, [], [f"{nothing}; -r looks in the folders in it"])
+    assert run("-r", tmp_path, 4) == (1, [], [f"{nothing}, nor in the folders in it"])
+    assert run("-r", tmp_path / "a" / "b", 4)[2] == [f"mnistsum-run: {tmp_path}/a/b: the folder has no pictures in it"]
+
+
+def test_a_folder_in_it_that_cannot_be_read_is_a_line_of_its_own(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(drawn_digit(7)).save(tmp_path / name / "7.png")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Any:
+        if folder.endswith("/a"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root could read any
+    code, out, err = run("-r", tmp_path, 4)
+    assert (code, out) == (1, [f"{tmp_path}/b/7.png: digit 7 (100.00%), 7 + 4 = 11 (99.92%)"])
+    assert err == [f"mnistsum-run: {tmp_path}/a: cannot be read: Permission denied"]
+
+
 def test_a_dash_is_the_picture_on_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch, seven: Path) -> None:
     with_standard_input(monkeypatch, seven.read_bytes())
     code, out, _ = run("--json", "-", seven, 4)
@@ -270,7 +312,7 @@ def test_help_shows_the_call_and_the_exit_codes(run: Run) -> None:
 
 
 def test_interrupting_ends_with_130(run: Run, monkeypatch: pytest.MonkeyPatch, seven: Path) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mnistsum_runtime.commands.run_answer.expand", interrupt)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mnistsum_runtime import CallError, Predictor
+from mnistsum_runtime.commands.evaluate import command as evaluate
 from mnistsum_runtime.commands.options import exit_code_of as exit_code
 from mnistsum_runtime.commands.run_options import command
 from mnistsum_runtime.errors import PictureError
@@ -40,6 +41,44 @@ def test_the_answers_are_printed_as_ever_and_the_sheet_is_a_png(
     assert capsys.readouterr() == (f"{seven}: digit 7 (100.00%), 7 + 4 = 11 (99.92%)\n", "")
     with Image.open(out) as sheet:
         assert sheet.format == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("seen.png", "PNG"), ("seen.PNG", "PNG"), ("seen.jpg", "JPEG"), ("a.b.jpeg", "JPEG"), ("seen.webp", "WEBP")],
+)
+def test_the_name_says_the_format(
+    monkeypatch: pytest.MonkeyPatch, model_file: Path, seven: Path, tmp_path: Path, name: str, form: str
+) -> None:
+    assert explain(monkeypatch, model_file, tmp_path / name, seven, 4) == 0
+    assert explain(monkeypatch, model_file, tmp_path / "expected.png", seven, 4) == 0
+    with Image.open(tmp_path / name) as sheet, Image.open(tmp_path / "expected.png") as expected:
+        assert sheet.format == form
+        difference = np.abs(np.asarray(sheet, np.int16) - np.asarray(expected, np.int16))
+        assert difference.mean() < 1 and (form == "JPEG" or not difference.any())
+
+
+@pytest.mark.parametrize("name", ["seen", "seen.gif", "seen.pdf", ".png", "seen.png.", "png"])
+def test_another_ending_is_a_wrong_call_before_anything_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path, name: str
+) -> None:
+    out = seven.with_name(name)
+    assert explain(monkeypatch, model_file, out, seven, 4) == 2
+    expected = f"{out}: the name of a drawing must end in .png, .jpg, .jpeg or .webp\n"
+    assert capsys.readouterr() == ("", f"mnistsum-run: {expected}")
+    monkeypatch.setattr(sys, "argv", ["mnistsum-evaluate", str(seven.parent), "--explain", str(out)])
+    seven.rename(seven.with_name("7.png"))
+    assert exit_code(evaluate) == 2
+    assert capsys.readouterr() == ("", f"mnistsum-evaluate: {expected}")
+
+
+def test_a_format_that_this_pillow_does_not_write_is_a_wrong_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model_file: Path, seven: Path, tmp_path: Path
+) -> None:
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "WEBP")
+    assert explain(monkeypatch, model_file, tmp_path / "seen.webp", seven, 4) == 2
+    assert capsys.readouterr().err.endswith("seen.webp: this Pillow does not write WEBP: take .png\n")
 
 
 def test_a_picture_without_an_answer_has_a_panel_too(
