@@ -14,7 +14,7 @@ SHOWN = (0, 0, 1052, 348)
 def main() -> None:
     """Write one_panel.png."""
     folder, buffer = Path(__file__).parent, BytesIO()
-    panel = Predictor().explain(folder / "samples" / SAMPLE, 4, SAMPLE)
+    panel = Predictor().explain((folder / "samples" / SAMPLE).read_bytes(), 4, SAMPLE)
     panel.crop(SHOWN).save(buffer, "PNG", optimize=True)
     write_atomically(folder / "one_panel.png", buffer.getvalue())
 
