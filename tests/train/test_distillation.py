@@ -12,7 +12,7 @@ from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, epoch_generator
 from mnistsum_train.presets import NANO
 from mnistsum_train.recipe import Architecture, Recipe
-from mnistsum_train.run import STATE_FILE, TEACHER_STATE_FILE
+from mnistsum_train.results import STATE_FILE, TEACHER_STATE_FILE
 from mnistsum_train.tensors import tensor_hash
 from mnistsum_train.training import distillation_loss, new_trainer, train_step
 from small_training import OPTIONS, call_small_training

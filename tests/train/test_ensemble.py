@@ -69,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setitem(PRESETS, "large", small_preset())
         called = call_small_training("--preset", "large", "--out", out, *OPTIONS)
     assert called.code == 0, called.err
-    assert [line for line in called.err.splitlines() if "pictures" in line] == [
+    assert [line for line in called.err.splitlines() if "batches" in line] == [
         f"sum: 275 pictures, {EPOCHS} epochs, batches of 64, seed {seed}" for seed in (14, 15)
     ]
     return out

@@ -109,7 +109,7 @@ def test_folds_of_another_recipe_are_refused(finished: Path) -> None:
     other = replace(RECIPE, weight_decay=0.2)
     with pytest.raises(CallError, match="another recipe"):
         read_held_out(finished, other)
-    with pytest.raises(CallError, match="name another --out"):
+    with pytest.raises(CallError, match=r"weight decay 0\.05 -> 0\.2\): name another --out"):
         run_folds(other, 1, finished, shuffled(load_few(train=True)))
     read_held_out(finished, replace(RECIPE, seed=5, epochs=9))  # neither changes what is judged
 

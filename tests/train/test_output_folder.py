@@ -17,12 +17,13 @@ from PIL import Image
 
 import mnistsum_train.run
 import small_training
-from calling import Called, call
+from calling import Called, assert_one_line, call
 from mnistsum_train.checkpoint import Checkpoint, read_safetensors, write_safetensors
 from mnistsum_train.cli import command
 from mnistsum_train.data import Part
-from mnistsum_train.ensemble import run_ensemble
+from mnistsum_train.ensemble import member_folders, run_ensemble
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.progress import Progress
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.results import sole_training
 from mnistsum_train.run import Setup
@@ -124,6 +125,8 @@ def test_terminal_gets_the_table_and_nothing_else_on_standard_output(quick_look:
     assert "sum: 256 pictures, 1 epochs" in called.err
     assert called.err.count("epoch 1/1: loss") == 1
     assert "\r" not in called.err  # no progress bar where there is no terminal
+    stages = ["gate: pictures of no digit", "gate: training", "calibration", "test", "pictures"]
+    assert called.err.splitlines()[2:-1] == stages, "what is done after the last epoch has names"
 
 
 def test_killed_run_resumes_to_the_same_weights_bit_for_bit(finished: Path, tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_resuming_with_another_seed_is_exit_2_and_changes_nothing(finished: Path
     called = call_small_training("--out", finished, *OPTIONS, "--seed", "8", "--resume")
     assert called.code == 2
     assert called.err.splitlines()[-1].startswith("mnistsum-train: ")
-    assert "use the same options with --resume" in called.err.splitlines()[-1]
+    assert "was left by other options (seed 7 -> 8): use the same options with --resume" in called.err.splitlines()[-1]
     assert {file.name: file.read_bytes() for file in finished.iterdir()} == before
 
 
@@ -169,11 +172,39 @@ def test_resuming_a_finished_run_trains_no_more(finished: Path, tmp_path: Path) 
         assert (out / name).read_bytes() == (finished / name).read_bytes()
 
 
+def test_a_finished_run_is_not_written_over_without_a_word(finished: Path) -> None:
+    before = {file.name: file.read_bytes() for file in finished.iterdir()}
+    called = call_small_training("--out", finished, *OPTIONS)
+    assert_one_line(called, 2, f"{finished} holds a finished training", "--resume", "--overwrite")
+    assert {file.name: file.read_bytes() for file in finished.iterdir()} == before
+
+
+def test_overwriting_begins_again(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    called = call_small_training("--out", out, *OPTIONS, "--epochs", 1, "--overwrite")
+    assert called.code == 0, called.err
+    assert "epoch 1/1: " in called.err
+    assert len(metrics(out)) == 1
+    assert {file.name for file in out.iterdir()} == FILES
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> Never:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "epoch", interrupt)
+    called = call_small_training("--out", tmp_path, *OPTIONS)
+    assert (called.code, called.out) == (130, "")
+    assert called.err.splitlines()[1:] == ["mnistsum-train: interrupted: go on with --resume"]
+    assert (tmp_path / "state.safetensors").exists()
+
+
 def test_full_disk_is_told_before_the_first_epoch_and_the_old_files_stand(finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     done = subprocess.run(
-        [sys.executable, small_training.__file__, "--out", str(out), *OPTIONS],
+        [sys.executable, small_training.__file__, "--out", str(out), *OPTIONS, "--overwrite"],
         capture_output=True,
         text=True,
         check=False,
@@ -210,7 +241,7 @@ def test_a_training_in_a_member_s_folder_is_refused_while_its_ensemble_runs(
 
     monkeypatch.setattr(mnistsum_train.run, "train_network", train_network)
     with pytest.raises(KeyboardInterrupt):
-        run_ensemble(Recipe(), 2, tmp_path, setup)
+        run_ensemble(Recipe(), member_folders(Recipe(), 2, tmp_path), tmp_path, setup)
     assert len(refused) == 1
     assert "another training writes to" in refused[0]
 

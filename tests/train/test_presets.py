@@ -14,7 +14,7 @@ from mnistsum_runtime.operations import OPERATIONS, PRODUCT, SUM, Operation
 from mnistsum_train.cli import command
 from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS, Preset
-from mnistsum_train.recipe import Architecture, Recipe
+from mnistsum_train.recipe import Architecture, Recipe, tell_differences
 
 EACH_PRESET = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 
@@ -44,6 +44,17 @@ def test_recipe_comes_back_from_json_as_it_was(preset: Preset) -> None:
     values = preset.recipe.to_dict()
     assert Architecture.from_dict(values["architecture"]) == preset.recipe.architecture
     assert json.loads(json.dumps(values)) == values
+
+
+def test_differences_are_told_in_words() -> None:
+    nano = NANO.recipe.to_dict()
+    assert NANO.recipe.teacher is not None
+    other = replace(NANO.recipe, epochs=3, teacher=replace(NANO.recipe.teacher, epochs=12)).to_dict()
+    assert tell_differences(nano, other) == "epochs 60 -> 3, teacher's epochs 20 -> 12"
+    assert tell_differences(BASE.recipe.to_dict(), nano) == (
+        "epochs 20 -> 60, learning rate 0.01 -> 0.02, weight decay 0.05 -> 0.01, augmentation 1.0 -> 0.3, 21 more"
+    )
+    assert tell_differences(["damaged"], {"recipe": {"epochs": 3}}) == "epochs None -> 3"
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import mnistsum_train.studies.seeds
 from calling import call
+from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import SUM
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
@@ -61,19 +62,14 @@ def test_finished_training_is_read_and_not_made_again(tmp_path: Path, trained: l
     assert len(trained) == 1
 
 
-def test_finished_training_of_another_recipe_does_not_count(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:
-    train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
-    other = train_or_read(replace(RECIPE, epochs=3), 1, tmp_path / "a", FOLDS)
-    assert other["recipe"]["epochs"] == 3
-    assert trained == [(tmp_path / "a", True), (tmp_path / "a", False)], "what another recipe left is not gone on with"
-
-
-def test_finished_training_of_another_number_of_members_does_not_count(
-    tmp_path: Path, trained: list[tuple[Path, bool]]
+@pytest.mark.parametrize(("epochs", "members", "told"), [(3, 1, "epochs 2 -> 3"), (2, 2, "members 1 -> 2")])
+def test_finished_training_of_other_options_is_not_written_over(
+    tmp_path: Path, trained: list[tuple[Path, bool]], epochs: int, members: int, told: str
 ) -> None:
     train_or_read(RECIPE, 1, tmp_path / "a", FOLDS)
-    assert train_or_read(RECIPE, 2, tmp_path / "a", FOLDS)["members"] == 2
-    assert len(trained) == 2
+    with pytest.raises(CallError, match=told):
+        train_or_read(replace(RECIPE, epochs=epochs), members, tmp_path / "a", FOLDS)
+    assert len(trained) == 1
 
 
 def test_training_that_was_not_finished_is_gone_on_with(tmp_path: Path, trained: list[tuple[Path, bool]]) -> None:

@@ -28,6 +28,7 @@ from mnistsum_train.cli import command
         ("--operation", "quotient"),
         ("--device", "tpu"),
         ("--limit", "1"),
+        ("--resume", "--overwrite"),
         ("--nonsense",),
         ("something",),
     ],

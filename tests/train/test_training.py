@@ -256,20 +256,20 @@ def test_training_without_resume_begins_anew(
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("other", "told"),
     [
-        replace(RECIPE, seed=6),
-        replace(RECIPE, epochs=4),
-        replace(RECIPE, operation="product"),
-        replace(RECIPE, learning_rate=0.02),
+        (replace(RECIPE, seed=6), "seed 5 -> 6"),
+        (replace(RECIPE, epochs=4), "epochs 3 -> 4"),
+        (replace(RECIPE, operation="product"), "operation sum -> product"),
+        (replace(RECIPE, learning_rate=0.02), r"learning rate 0\.01 -> 0\.02"),
     ],
     ids=["seed", "epochs", "operation", "learning rate"],
 )
-def test_resuming_another_recipe_is_refused(few: Part, tmp_path: Path, other: Recipe) -> None:
+def test_resuming_another_recipe_is_refused(few: Part, tmp_path: Path, other: Recipe, told: str) -> None:
     state_file = tmp_path / "state.safetensors"
     with pytest.raises(Interrupted):
         train_few(RECIPE, few, state_file, stop_after=1)
-    with pytest.raises(CallError, match="use the same options with --resume"):
+    with pytest.raises(CallError, match=rf"other options \({told}\): use the same options with --resume"):
         train_few(other, few, state_file, resume=True)
 
 

@@ -3,21 +3,22 @@
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import Any
 
 import click
 
 from mnistsum_runtime import __version__
 from mnistsum_runtime.commands.options import require_extra, run_command
-from mnistsum_runtime.errors import CallError
+from mnistsum_runtime.errors import CallError, MnistsumError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.presets import BASE, PRESETS
+from mnistsum_train.progress import Progress
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
-    from mnistsum_train.recipe import Recipe
-    from mnistsum_train.training import EpochMetrics, StepMetrics
+class TrainingInterruptedError(MnistsumError):
+    """Ctrl-C: what is finished is kept."""
+
+    exit_code = 130
 
 
 @click.command("mnistsum-train", context_settings={"show_default": True, "max_content_width": 100})
@@ -40,13 +41,18 @@ if TYPE_CHECKING:
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="auto: CUDA if there is one."
 )
-@click.option("--limit", type=click.IntRange(2), help="Train on this many pictures only, for a quick look.")
+@click.option(
+    "--limit",
+    type=click.IntRange(2),
+    help="Train on this many pictures only, to try the program out: from few it learns to read, not to add.",
+)
 @click.option(
     "--folds",
     type=click.Path(path_type=Path),
     help="What python -m mnistsum_train.folds left: then all pictures are learnt from, without a validation part.",
 )
 @click.option("--resume", is_flag=True, help="Go on after the last epoch that --out has finished.")
+@click.option("--overwrite", is_flag=True, help="Delete the training that --out holds, and begin again.")
 @click.version_option(__version__)
 def command(
     out: Path | None,
@@ -60,11 +66,15 @@ def command(
     limit: int | None,
     folds: Path | None,
     resume: bool,
+    overwrite: bool,
 ) -> None:
     """Train the two-input network on MNIST.
 
     Writes checkpoint.safetensors, metrics.jsonl (an epoch a line), report.json and pictures (learning curves, confusion
     matrices, worst mistakes, risk over coverage) to the output folder, and prints the accuracy on the test set.
+
+    For a quick look: --preset fast, 22 s of training on two cores, digit and sum right for 99.3 % of the test pairs. A
+    few epochs on a part of the pictures teach it to read, not to add.
 
     On several processes or machines, with --out in a folder that all see: torchrun --nproc-per-node 2 -m mnistsum_train
     """
@@ -78,6 +88,8 @@ def command(
         raise CallError(f"--lr {lr}: expected a number above 0")
     if folds is not None and limit is not None:
         raise CallError("--folds learns from all pictures: leave out --limit")
+    if resume and overwrite:
+        raise CallError("--resume goes on with a training, --overwrite deletes it: leave out one of them")
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": lr}
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     recipe = replace(PRESETS[preset].recipe, operation=operation, seed=seed, **changed)
@@ -85,77 +97,31 @@ def command(
     progress = Progress(recipe)
     chosen = choose_device(device)
     team = join(chosen)
-    report = run_members(
-        recipe,
-        PRESETS[preset].members,
-        out,
-        chosen,
-        limit=limit,
-        folds=folds,
-        resume=resume,
-        on_start=progress.start if team.writes else lambda *_: None,
-        on_step=progress.step,
-        on_epoch=progress.epoch,
-        team=team,
-    )
-    progress.close()
+    try:
+        report = run_members(
+            recipe,
+            PRESETS[preset].members,
+            out,
+            chosen,
+            limit=limit,
+            folds=folds,
+            resume=resume,
+            overwrite=overwrite,
+            on_start=progress.start if team.writes else lambda *_: None,
+            on_step=progress.step,
+            on_epoch=progress.epoch,
+            on_stage=progress.stage,
+            team=team,
+        )
+    except KeyboardInterrupt as error:
+        raise TrainingInterruptedError("interrupted: go on with --resume") from error
+    finally:
+        progress.close()
     leave()
     if report is None:
         return
     click.echo(f"{report.parameters:,} parameters, {report.training_seconds:.0f} s of training -> {out}", err=True)
     click.echo(format_report(report))
-
-
-class Progress:
-    """One bar over all steps on a terminal, and a plain line an epoch; all on standard error."""
-
-    def __init__(self, recipe: "Recipe") -> None:
-        """Remember what is asked for."""
-        self._recipe = self._running = recipe
-        self._bar: tqdm[Never] | None = None
-
-    def start(self, recipe: "Recipe", pictures: int) -> None:
-        """Say what will be done: for each training, a teacher's and a member's too."""
-        self.close()
-        self._bar, self._running = None, recipe
-        who = "" if replace(recipe, seed=self._recipe.seed) == self._recipe else "the teacher, "
-        click.echo(
-            f"{who}{recipe.operation}: {pictures:,} pictures, {recipe.epochs} epochs, batches of {recipe.batch_size}, "
-            f"seed {recipe.seed}",
-            err=True,
-        )
-
-    def step(self, step: int, steps: int, metrics: "StepMetrics") -> None:
-        """Move the bar. It begins at the first step of this process, so that time left is right after a resume."""
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=steps, initial=step - 1, unit="step", dynamic_ncols=True, disable=None)
-        self._bar.set_postfix_str(
-            f"loss {metrics.digit_loss + metrics.value_loss:.3f}, digit {metrics.digit_accuracy:.1%}, "
-            f"{self._recipe.operation} {metrics.value_accuracy:.1%}",
-            refresh=False,
-        )
-        self._bar.update()
-
-    def epoch(self, history: "list[EpochMetrics]") -> None:
-        """A line that stays, on a terminal above the bar."""
-        last = history[-1]
-        line = f"epoch {last.epoch}/{self._running.epochs}: loss {last.digit_loss:.4f} + {last.value_loss:.4f}, "
-        if last.validation_both is not None:
-            line += (
-                f"validation digit {last.validation_digit:.2%}, {self._recipe.operation} {last.validation_value:.2%}, "
-                f"both {last.validation_both:.2%}, "
-            )
-        line += f"{last.seconds:.1f} s"
-        if self._bar is not None:
-            self._bar.clear()
-        click.echo(line, err=True)
-
-    def close(self) -> None:
-        """Leave the terminal clean."""
-        if self._bar is not None:
-            self._bar.close()
 
 
 def main() -> None:

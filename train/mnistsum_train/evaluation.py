@@ -8,6 +8,7 @@ import torch
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
 from mnistsum_train.network import Network
+from mnistsum_train.stages import Watch, unwatched
 
 CALIBRATION_BINS = 15
 """The number of bins in Guo et al., "On Calibration of Modern Neural Networks", 2017."""
@@ -50,7 +51,7 @@ class Evaluation:
         return asdict(self)
 
 
-def answer_all_pairs(network: Network, images: torch.Tensor, batch: int = 500) -> Answers:
+def answer_all_pairs(network: Network, images: torch.Tensor, batch: int = 500, watch: Watch = unwatched) -> Answers:
     """Run every picture with every number in float32, on the network's own device.
 
     The convolutions run once a picture: they do not see the number.
@@ -59,12 +60,13 @@ def answer_all_pairs(network: Network, images: torch.Tensor, batch: int = 500) -
         network: Is set to evaluation mode.
         images: uint8 [pictures, 1, 28, 28].
         batch: Pictures at a time.
+        watch: Sees the batches.
     """
     network.eval()
     device = next(network.parameters()).device
     digit, value = [], []
     with torch.inference_mode():
-        for chunk in torch.split(images, batch):
+        for chunk in watch(torch.split(images, batch)):
             features = network.features(chunk.to(device).float() / 255)
             numbers = torch.eye(NUMBERS, device=device).repeat(len(chunk), 1)
             pair = network.heads(features.repeat_interleave(NUMBERS, dim=0), numbers)

@@ -25,7 +25,7 @@ from mnistsum_train.data import Part, load_mnist, shuffled
 from mnistsum_train.evaluation import Answers, evaluate
 from mnistsum_train.held_out import HeldOut
 from mnistsum_train.presets import BASE, PRESETS
-from mnistsum_train.recipe import Recipe
+from mnistsum_train.recipe import Recipe, tell_differences
 from mnistsum_train.report import describe_machine, tool_versions
 from mnistsum_train.results import make_folder, sole_training
 from mnistsum_train.run import Setup, negatives_per_kind, train_network
@@ -101,7 +101,7 @@ def run_fold(recipe: Recipe, fold: int, folder: Path, part: Part) -> HeldOut:
     if file.exists():
         held_out, found = HeldOut.load(file)
         if found != identity:
-            raise CallError(f"{file} is of {found}, this call is {identity}: name another --out")
+            raise CallError(f"{file} is of other options ({tell_differences(found, identity)}): name another --out")
         return held_out
     training, kept = split_fold(part, fold)
 
@@ -131,8 +131,12 @@ def read_held_out(folder: Path, recipe: Recipe) -> HeldOut:
     """
     parts = read_folds(folder)
     for _, of in parts:
-        if _without_length(of) != _without_length(recipe.to_dict()):
-            raise CallError(f"{folder} is of another recipe: run python -m mnistsum_train.folds for this one first")
+        found, asked = _without_length(of), _without_length(recipe.to_dict())
+        if found != asked:
+            raise CallError(
+                f"{folder} is of another recipe ({tell_differences(found, asked)}): run python -m mnistsum_train.folds "
+                "for this one first"
+            )
     return HeldOut.join([held_out for held_out, _ in parts])
 
 

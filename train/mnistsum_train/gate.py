@@ -15,6 +15,7 @@ from mnistsum_train.augmentation import augment
 from mnistsum_train.data import Part
 from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.network import TwoInputNetwork
+from mnistsum_train.stages import Watch, unwatched
 
 PASSES = 30
 """How often each digit is looked at; with the convolutions fixed, twenty seconds."""
@@ -33,7 +34,9 @@ AUGMENTATION = 0.7
 """Strength of the augmentation: a digit on a photo is not as MNIST's, and must still pass."""
 
 
-def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, seed: int) -> None:
+def fit_gate(
+    network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, seed: int, watch: Watch = unwatched
+) -> None:
     """Train the network's gate to be 1 for digits and 0 for everything else; nothing else of the network changes.
 
     Args:
@@ -41,6 +44,7 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
         digits: Training digits.
         negatives: uint8 [n, 1, 28, 28], pictures of no digit (`negatives.draw_all_negatives`).
         seed: Of the augmentation, the order and the first weights.
+        watch: Sees the steps.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -61,7 +65,7 @@ def fit_gate(network: TwoInputNetwork, digits: Part, negatives: torch.Tensor, se
     truth = torch.cat([torch.ones(BATCH), torch.zeros(BATCH)])
     weight = torch.tensor(DIGIT_WEIGHT)
     steps = -(-PASSES * len(seen) // BATCH)
-    for step in range(steps):
+    for step in watch(range(steps)):
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * (1 + cos(pi * step / steps)) / 2
         rows = [pool[torch.randint(len(pool), (BATCH,), generator=generator)] for pool in (seen, other)]

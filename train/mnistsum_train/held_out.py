@@ -1,7 +1,8 @@
 """What networks answer for pictures that they have not learnt from: the ground of calibration, limit and report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from mnistsum_train.evaluation import Answers, answer_all_pairs
 from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.negatives import KINDS, draw_negatives
 from mnistsum_train.network import Network
+from mnistsum_train.stages import Watch, unwatched
 
 NEGATIVES_SEED = 1
 """Seed of the pictures of no digit: other ones than those of the training, which have seed 0."""
@@ -39,15 +41,19 @@ class HeldOut:
     """For pictures of no digit, by kind; a kind of which nothing was left is missing."""
 
     @classmethod
-    def of(cls, network: Network, digits: Part, count: int) -> "HeldOut":
+    def of(cls, network: Network, digits: Part, count: int, watch: Watch = unwatched) -> "HeldOut":
         """Ask a network for `digits`, which it has not learnt from, and for `count` negatives of each kind."""
-        drawn = {kind: draw_negatives(kind, digits, count, NEGATIVES_SEED) for kind in KINDS}
-        return cls(
-            digits.labels.cpu(),
-            answer_all_pairs(network, digits.images),
-            answer_all_pairs(network, vary(digits)),
-            {kind: answer_all_pairs(network, pictures) for kind, pictures in drawn.items() if len(pictures)},
-        )
+        groups: dict[str, Callable[[], torch.Tensor]] = {
+            "plain": lambda: digits.images,
+            "varied": lambda: vary(digits),
+            **{kind: partial(draw_negatives, kind, digits, count, NEGATIVES_SEED) for kind in KINDS},
+        }
+        answers = {}
+        for name in watch(list(groups)):
+            pictures = groups[name]()
+            if len(pictures):
+                answers[name] = answer_all_pairs(network, pictures)
+        return cls(digits.labels.cpu(), answers.pop("plain"), answers.pop("varied"), answers)
 
     @classmethod
     def join(cls, parts: Sequence["HeldOut"]) -> "HeldOut":

@@ -18,6 +18,7 @@ from mnistsum_runtime.contract import IMAGE_SIZE
 from mnistsum_runtime.errors import PictureError
 from mnistsum_runtime.preparation.prepare import prepare
 from mnistsum_train.data import Part
+from mnistsum_train.stages import Watch, unwatched
 
 Picture = NDArray[np.uint8]
 """[28, 28], 0 ground to 255 ink."""
@@ -265,9 +266,10 @@ def draw_negatives(kind: str, digits: Part, count: int, seed: int) -> torch.Tens
     return torch.from_numpy(np.concatenate(pictures))[:, None]
 
 
-def draw_all_negatives(digits: Part, count: int, seed: int) -> torch.Tensor:
+def draw_all_negatives(digits: Part, count: int, seed: int, watch: Watch = unwatched) -> torch.Tensor:
     """Up to `count` pictures of every kind, twice as many of the `HARDEST`: uint8 [n, 1, 28, 28]."""
-    return torch.cat([draw_negatives(kind, digits, count * (1 + (kind in HARDEST)), seed) for kind in KINDS])
+    kinds = watch(list(KINDS))
+    return torch.cat([draw_negatives(kind, digits, count * (1 + (kind in HARDEST)), seed) for kind in kinds])
 
 
 def _sheet() -> tuple[Image.Image, ImageDraw.ImageDraw]:

@@ -1,5 +1,7 @@
 """The pictures of a report: learning curves, confusion matrices, the worst mistakes."""
 
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -229,24 +231,20 @@ def _coverage_and_risk(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.nd
 
 def report_pictures(
     history: list[EpochMetrics], answers: Answers, test: Part, operation: Operation
-) -> dict[str, bytes]:
-    """All pictures of a report, by file name."""
+) -> dict[str, Callable[[], bytes]]:
+    """What draws each picture of a report, by file name."""
     numbers = answers.digit.shape[1]
     digit_truth = test.labels.repeat_interleave(numbers).numpy()
     value_truth = torch.tensor(operation.class_table())[test.labels].flatten().numpy()
-    pairs = f"{len(digit_truth):,} test pairs"
+    digit, value = (logits.argmax(-1).flatten().numpy() for logits in (answers.digit, answers.value))
+    digits, values, pairs = list(range(NUMBERS)), list(operation.classes), f"{len(digit_truth):,} test pairs"
     return {
-        "learning_curves.png": learning_curves(history, operation),
-        "confusion_digit.png": confusion_matrix(
-            answers.digit.argmax(-1).flatten().numpy(), digit_truth, list(range(NUMBERS)), f"digit, {pairs}"
+        "learning_curves.png": partial(learning_curves, history, operation),
+        "confusion_digit.png": partial(confusion_matrix, digit, digit_truth, digits, f"digit, {pairs}"),
+        f"confusion_{operation.name}.png": partial(
+            confusion_matrix, value, value_truth, values, f"{operation.name}, {pairs}"
         ),
-        f"confusion_{operation.name}.png": confusion_matrix(
-            answers.value.argmax(-1).flatten().numpy(),
-            value_truth,
-            list(operation.classes),
-            f"{operation.name}, {pairs}",
-        ),
-        "worst_mistakes.png": worst_mistakes(answers, test, operation),
+        "worst_mistakes.png": partial(worst_mistakes, answers, test, operation),
     }
 
 

@@ -78,3 +78,27 @@ class Recipe:
         """The recipe as plain JSON values, equal to what is read back from a file."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
+
+
+MOST_DIFFERENCES = 4
+"""More are counted only: another preset differs in almost everything."""
+
+
+def tell_differences(before: object, now: dict[str, Any]) -> str:
+    """What changes from one description of a training to another, for people: `epochs 24 -> 3, seed 0 -> 1`."""
+    old, new = _flat(before), _flat(now)
+    names = [name for name in new | old if old.get(name) != new.get(name)]
+    told = [f"{name} {old.get(name)} -> {new.get(name)}" for name in names[:MOST_DIFFERENCES]]
+    more = [f"{len(names) - MOST_DIFFERENCES} more"] if len(names) > MOST_DIFFERENCES else []
+    return ", ".join(told + more)
+
+
+def _flat(values: object, before: str = "") -> dict[str, object]:
+    """Every value by its name in words; those of a teacher say so, and what is no description has none."""
+    found: dict[str, object] = {}
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{before}teacher's " if name == "teacher" else before)
+        else:
+            found[before + name.replace("_", " ")] = value
+    return found

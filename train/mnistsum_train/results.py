@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from os.path import samestat
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from mnistsum_train.held_out import HeldOut
 from mnistsum_train.network import Network
 from mnistsum_train.plots import report_pictures, risk_over_coverage
 from mnistsum_train.report import Report
+from mnistsum_train.stages import Watch, unwatched
 from mnistsum_train.training import EpochMetrics
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -27,6 +29,10 @@ CHECKPOINT_FILE = "checkpoint.safetensors"
 METRICS_FILE = "metrics.jsonl"
 """An epoch a line."""
 REPORT_FILE = "report.json"
+STATE_FILE = "state.safetensors"
+"""What `--resume` goes on from."""
+TEACHER_STATE_FILE = "teacher.safetensors"
+"""What `--resume` goes on from in the teacher's training, where the recipe has one."""
 _PROBED = 8_000_000
 """Bytes: what a training of base leaves after its first epoch is of this size."""
 
@@ -94,6 +100,7 @@ def write_results(
     held_out: HeldOut,
     answers: Answers,
     test: Part,
+    watch: Watch = unwatched,
 ) -> None:
     """Write the checkpoint, the report's pictures, and last the report, which says that all is there.
 
@@ -105,12 +112,13 @@ def write_results(
         held_out: What it was calibrated on.
         answers: What it answers for the test set x all ten numbers.
         test: The test set.
+        watch: Sees the pictures.
     """
     Checkpoint(network, checkpoint_facts(report)).save(out / CHECKPOINT_FILE)
     pictures = report_pictures(history, answers, test, network.operation)
-    pictures["risk_over_coverage.png"] = draw_risk(report, network.operation, held_out, answers, test)
-    for name, picture in pictures.items():
-        write_atomically(out / name, picture)
+    pictures["risk_over_coverage.png"] = partial(draw_risk, report, network.operation, held_out, answers, test)
+    for name in watch(list(pictures)):
+        write_atomically(out / name, pictures[name]())
     write_atomically(out / REPORT_FILE, (json.dumps(report.to_dict(), indent=2) + "\n").encode())
 
 

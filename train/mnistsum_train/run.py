@@ -15,14 +15,10 @@ from mnistsum_train.negatives import draw_all_negatives
 from mnistsum_train.network import Network, TwoInputNetwork
 from mnistsum_train.recipe import Recipe
 from mnistsum_train.report import Report, make_report
-from mnistsum_train.results import make_folder, sole_training, write_metrics, write_results
+from mnistsum_train.results import STATE_FILE, TEACHER_STATE_FILE, write_metrics, write_results
+from mnistsum_train.stages import OnStage, unwatched
 from mnistsum_train.team import ALONE, Team
 from mnistsum_train.training import EpochMetrics, OnEpoch, OnStep, train
-
-STATE_FILE = "state.safetensors"
-"""What `--resume` goes on from, beside the results in the output folder."""
-TEACHER_STATE_FILE = "teacher.safetensors"
-"""What `--resume` goes on from in the teacher's training, where the recipe has one."""
 
 OnStart = Callable[[Recipe, int], None]
 
@@ -48,6 +44,8 @@ class Setup:
     """See `train`."""
     on_epoch: OnEpoch
     """See `train`."""
+    on_stage: OnStage = lambda _: unwatched
+    """Called with the name of each stage that follows the last epoch."""
     team: Team = ALONE
     """See `train`."""
 
@@ -92,7 +90,7 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report | None:
 
     Args:
         recipe: Decides the weights.
-        out: Made if it is not there. Gets `checkpoint.safetensors`, `metrics.jsonl`, `report.json` and PNGs.
+        out: There, and locked. Gets `checkpoint.safetensors`, `metrics.jsonl`, `report.json` and PNGs.
         setup: The pictures, and how it is trained with them.
 
     Returns:
@@ -100,14 +98,10 @@ def run_training(recipe: Recipe, out: Path, setup: Setup) -> Report | None:
 
     Raises:
         WorkError: `out` is not writable.
-        CallError: What `out` holds is of another recipe, or another training writes to `out`.
+        CallError: What `out` holds is of another recipe.
     """
-    if not setup.team.writes:
-        train_network(recipe, out, setup)
-        return None
-    make_folder(out)
-    with sole_training(out):
-        return finish(train_network(recipe, out, setup), recipe, out, setup)
+    trained = train_network(recipe, out, setup)
+    return finish(trained, recipe, out, setup) if setup.team.writes else None
 
 
 def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
@@ -133,8 +127,9 @@ def train_network(recipe: Recipe, out: Path, setup: Setup) -> Trained:
     )
     if setup.team.writes:
         write_metrics(history, out)
-        negatives = draw_all_negatives(setup.training, negatives_per_kind(len(setup.training)), seed=0)
-        fit_gate(network, setup.training, negatives, recipe.seed)
+        drawing, fitting = setup.on_stage("gate: pictures of no digit"), setup.on_stage("gate: training")
+        negatives = draw_all_negatives(setup.training, negatives_per_kind(len(setup.training)), 0, drawing)
+        fit_gate(network, setup.training, negatives, recipe.seed, fitting)
     return Trained(network, history, teacher_history)
 
 
@@ -169,9 +164,10 @@ def finish(trained: Trained, recipe: Recipe, out: Path, setup: Setup) -> Report:
     network, test = trained.network, setup.test
     held_out = setup.unseen
     if isinstance(held_out, Part):
-        held_out = HeldOut.of(network, held_out, negatives_per_kind(len(setup.training)) // 3)
+        count = negatives_per_kind(len(setup.training)) // 3
+        held_out = HeldOut.of(network, held_out, count, setup.on_stage("calibration"))
     calibration = calibrate(held_out, network.operation)
-    answers = answer_all_pairs(network, test.images)
+    answers = answer_all_pairs(network, test.images, watch=setup.on_stage("test"))
     report = make_report(
         recipe,
         network,
@@ -184,7 +180,7 @@ def finish(trained: Trained, recipe: Recipe, out: Path, setup: Setup) -> Report:
         answers,
         test.labels,
     )
-    write_results(out, network, report, trained.history, held_out, answers, test)
+    write_results(out, network, report, trained.history, held_out, answers, test, setup.on_stage("pictures"))
     return report
 
 

@@ -23,7 +23,7 @@ from mnistsum_train.device import has_fast_bfloat16
 from mnistsum_train.evaluation import Evaluation, answer_all_pairs, evaluate
 from mnistsum_train.handwriting import add_strokes
 from mnistsum_train.network import TwoInputNetwork
-from mnistsum_train.recipe import Recipe
+from mnistsum_train.recipe import Recipe, tell_differences
 from mnistsum_train.team import ALONE, Team
 
 SOFTNESS = 2.0
@@ -360,14 +360,16 @@ def load_state(trainer: Trainer, path: Path, identity: dict[str, Any]) -> None:
     tensors, description = read_safetensors(path)
     if description.get("identity") != identity:
         raise CallError(
-            f"{path} was left by {description.get('identity')}, this call is {identity}: "
-            "use the same options with --resume, or another --out"
+            f"{path} was left by other options ({tell_differences(description.get('identity'), identity)}): "
+            "use the same options with --resume, begin again with --overwrite, or name another --out"
         )
     try:
         _put_back(trainer, tensors, description)
     except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise ModelError(f"{path} is damaged ({reason}): begin again without --resume, in another --out") from error
+        raise ModelError(
+            f"{path} is damaged ({reason}): begin again with --overwrite, or name another --out"
+        ) from error
 
 
 def _put_back(trainer: Trainer, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from mnistsum_runtime.atomic import write_atomically
 from mnistsum_runtime.commands.options import run_command
+from mnistsum_runtime.errors import CallError
 from mnistsum_runtime.operations import OPERATIONS
 from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
@@ -22,7 +23,7 @@ from mnistsum_train.ensemble import run_members
 from mnistsum_train.evaluation import Answers, answer_all_pairs
 from mnistsum_train.plots import mistakes_over_seeds
 from mnistsum_train.presets import BASE, LARGE, NANO, PRESETS
-from mnistsum_train.recipe import Recipe
+from mnistsum_train.recipe import Recipe, tell_differences
 from mnistsum_train.results import make_folder
 from mnistsum_train.spread import ray_option, run_jobs
 
@@ -37,18 +38,29 @@ FIGURES = ("digit", "value", "both", "agree")
 def train_or_read(recipe: Recipe, members: int, folder: Path, folds: Path) -> dict[str, Any]:
     """The report of a training in `folder`, which is run, or gone on with, unless its finished report is there.
 
+    A finished training of other options is not written over.
+
     Args:
         recipe: How it is trained.
         members: How many networks so.
         folder: For it alone.
         folds: Its recipe's held-out answers; see `ensemble.run_members`.
+
+    Raises:
+        CallError: `folder` holds a training of other options.
     """
     report = folder / "report.json"
     finished = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
-    if finished is None or (finished["recipe"], finished.get("members")) != (recipe.to_dict(), members):
+    asked = {"recipe": recipe.to_dict(), "members": members}
+    if finished is None:
         click.echo(f"training {folder}", err=True)
-        run_members(recipe, members, folder, torch.device("cpu"), folds=folds, resume=finished is None)
+        run_members(recipe, members, folder, torch.device("cpu"), folds=folds, resume=True)
         finished = json.loads(report.read_text(encoding="utf-8"))
+    found = {name: finished.get(name) for name in asked}
+    if found != asked:
+        raise CallError(
+            f"{folder} is of other options ({tell_differences(found, asked)}): remove it, or name other --runs"
+        )
     result: dict[str, Any] = finished
     return result
 
