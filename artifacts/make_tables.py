@@ -20,6 +20,16 @@ READMES = (ROOT / "README.md", *sorted(ROOT.glob("*/*.md")))
 MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+def first_minutes_table() -> str:
+    """Lines and minutes from nothing to what each reader came for."""
+    measured = _load("first_minutes.json")
+    rows = [["from nothing to", "lines of this page", "minutes"]]
+    for goal, row in measured["goals"].items():
+        beside = "" if row["timed"] == len(row["lines"]) else ", and those of the Pi"
+        rows.append([goal, str(len(row["lines"])), f"{row['seconds'] / 60:.1f}{beside}"])
+    return _table(rows) + f"\n`tests/first_minutes.py`, {measured['machine']}.\n"
+
+
 def accuracy_table() -> str:
     """The test set x all ten numbers, beside what the source reports."""
     report = _load("sum/report.json")
@@ -463,6 +473,7 @@ def zoo_table() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "short": short_table,
+    "first-minutes": first_minutes_table,
     "accuracy": accuracy_table,
     "detail": detail_table,
     "parity": parity_table,

@@ -121,8 +121,7 @@ def test_python_example_prints_what_its_comment_says() -> None:
 ELSEWHERE = {
     "git clone ADDRESS mnistsum && cd mnistsum": "this is one",
     "make run": "test_make_run_prints_its_transcript, and .ci/run",
-    "make .venv/.installed": "what runs this test was made so",
-    ". .venv/bin/activate": "the path of `run`",
+    "make .venv/.installed && . .venv/bin/activate": "what runs this test was made so",
     "make wheelhouse": "make pi",
     "scp -r wheelhouse pi@raspberrypi.local:": "make pi, which mounts it",
     "python3 -m venv ~/mnistsum-venv": "make pi",
