@@ -7,6 +7,7 @@ import multiprocessing
 import resource
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ GROWTH = 20_000_000
 _predictor: list[Predictor] = []
 
 
+@cache
 def pictures(seed: int) -> list[NDArray[np.uint8]]:
     """Bars of ink on paper, some with nothing on them."""
     random = np.random.default_rng(seed)
