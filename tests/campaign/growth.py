@@ -11,7 +11,7 @@ from campaign.sharing import pictures
 from campaign.trying import Campaign, Try, require
 from mnistsum_runtime.errors import PictureError
 
-ANSWERS = (10_000, 100_000)
+ANSWERS = (5_000, 100_000)
 """Of the first try, and of the others."""
 WARM = 2000
 """Answers after which a process has all that it needs."""
