@@ -5,8 +5,8 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi wheelhouse compat \
-	faults campaign zoo web browser page dist bench serve-bench clean
+.PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi pi-possible boards wheelhouse lock compat \
+	faults campaign zoo web browser page dist bench batch-bench serve-bench clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ help:  ## Show this list
 run: .venv-run/.installed  ## Base install alone, then 7 + 4 read from a picture
 	$(RUN)/mnistsum-run artifacts/samples/seven.png 4
 
-test: .venv/.installed  ## Full environment, then the whole test suite
+test: .venv/.installed  ## Full environment, then the whole test suite (10 to 20 minutes)
 	$(DEV)/python -m pytest
 
 lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
@@ -22,20 +22,20 @@ lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
 	$(DEV)/ruff format --check
 	$(DEV)/mypy
 
-train: .venv/.installed  ## Train into runs/sum (interrupted: again with --resume)
+train: .venv/.installed  ## Train into runs/sum (10 minutes to an hour; interrupted: again with --resume)
 	$(DEV)/mnistsum-train
 
 folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures, each held out once (1 to 4 hours)
 	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 
-seeds: .venv/.installed  ## Train base from several seeds; mean, spread, the sheet of errors
+seeds: .venv/.installed  ## Train base from several seeds; mean, spread, the sheet of errors (hours)
 	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 	$(call held_out,nano,sum,folds-nano,1)
 	$(DEV)/python -m mnistsum_train.studies.seeds --out runs/seeds
 	cp runs/seeds/seeds.json runs/seeds/mistakes_over_seeds.png artifacts/
 	$(MAKE) tables
 
-race: .venv/.installed  ## Seconds to 99.0 %, beside PyTorch's own MNIST example; let nothing else run
+race: .venv/.installed  ## Seconds to 99.0 %, beside PyTorch's own MNIST example (10 minutes); let nothing else run
 	$(DEV)/python -m mnistsum_train.studies.race --out runs/race
 	cp runs/race/race.json runs/race/race.png artifacts/
 	$(MAKE) tables
@@ -72,7 +72,7 @@ endef
 # Everything that is shipped, in order: no file ever speaks of another model. What was interrupted goes on, and a training that
 # runs/ has finished is not repeated (`make clean` before it, after a change to the code of the training). `make seeds` then
 # finds seed 0 finished.
-artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables
+artifacts: .venv/.installed  ## Regenerate everything that is shipped: training, export, tables (a day)
 	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
 	$(call shipped_model,base,sum,base-0,sum,mnistsum_artifacts/mnistsum-sum,folds-base)
 	cp runs/folds-base/folds.json artifacts/sum/
@@ -85,12 +85,13 @@ artifacts: .venv/.installed  ## Regenerate everything that is shipped: training,
 	$(call shipped_model,large,sum,large-0,sum-large,sum-large/mnistsum-sum-large,folds-base)
 	$(MAKE) samples figures sizes tables
 
-sizes: .venv-run/.installed  ## Measure every shipped model side by side: artifacts/sizes.json
+sizes: .venv-run/.installed  ## Measure every shipped model side by side: artifacts/sizes.json (2 minutes)
 	$(RUN)/python artifacts/measure_sizes.py
 
 samples: .venv/.installed
 	$(DEV)/python artifacts/make_samples.py
 	$(DEV)/mnistsum-run artifacts/samples/ 4 --explain artifacts/explained.png
+	$(DEV)/python artifacts/make_panel.py
 
 figures: .venv/.installed .venv-run/.installed reality
 	$(DEV)/python tests/clean_scans.py artifacts/sum/clean_scans.json
@@ -99,26 +100,37 @@ figures: .venv/.installed .venv-run/.installed reality
 
 # FASHION=/usr/share/datasets/fashion-mnist, of the Debian package dataset-fashion-mnist, adds its row.
 FASHION ?=
-reality: .venv/.installed  ## Photos of digits, empty sheets and what is no digit: artifacts/sum/*.json
+reality: .venv/.installed  ## Photos of digits, empty sheets and what is no digit: artifacts/sum/*.json (5 minutes)
 	$(DEV)/python tests/photo_set.py artifacts/sum/photos.json
 	$(DEV)/python tests/not_a_digit.py artifacts/sum/not_a_digit.json $(FASHION)
 
 # The folder with the sets: README.md, "Digits of other people", says what is looked for in it.
 WRITERS ?= ../shared/data
-writers: .venv/.installed  ## Every shipped model on digits that are not MNIST's, from WRITERS=folder
+writers: .venv/.installed  ## Every shipped model on digits that are not MNIST's, from WRITERS=folder (2 minutes)
 	$(DEV)/python artifacts/measure_writers.py "$(WRITERS)"
 	$(MAKE) tables
 
-tables: .venv/.installed  ## Write the figures of artifacts/ into README.md
+tables: .venv/.installed  ## Write the figures of artifacts/ into the pages
 	$(DEV)/python artifacts/make_tables.py
 
-pi: .venv/.installed  ## Wheel, mnistsum-run and mnistsum-verify on an emulated Raspberry Pi 4 and 5
-	PYTHONPATH=tests $(DEV)/python -m pi.run_on_pi
+pi-possible:
+	@PYTHONPATH=tests $(PYTHON) -m pi.possible
 
-wheelhouse: .venv/.installed  ## wheelhouse/: every wheel for a Raspberry Pi without a network
-	PYTHONPATH=tests $(DEV)/python -m pi.wheelhouse
+# ALL=1 tries Debian's own packages on a 64-bit Pi and a PC too.
+pi: pi-possible .venv/.installed  ## The lines of runtime/platforms.md on an emulated Raspberry Pi 4, 5 and 2; needs Debian and root (20 minutes)
+	PYTHONPATH=tests $(DEV)/python -m pi.run_on_pi $(if $(ALL),--all)
 
-compat: .venv/.installed  ## One file per opset on old and new onnxruntime: artifacts/compat.json and compat.md
+boards: pi-possible .venv/.installed  ## Processors against onnxruntime builds: artifacts/boards.json (half an hour; goes on where it stopped)
+	PYTHONPATH=tests $(DEV)/python -m boards.measure
+	$(MAKE) tables
+
+wheelhouse: .venv-wheelhouse/.installed  ## wheelhouse/: all that a 64-bit Raspberry Pi installs, with hashes (a minute)
+	PYTHONPATH=tests .venv-wheelhouse/bin/python -m pi.wheelhouse
+
+lock: .venv-wheelhouse/.installed  ## requirements-pi.txt anew from constraints.txt: the wheels of a Pi by their SHA-256
+	PYTHONPATH=tests .venv-wheelhouse/bin/python -m pi.lock
+
+compat: .venv/.installed  ## One file per opset on old and new onnxruntime: artifacts/compat.json and compat.md (5 minutes)
 	PYTHONPATH=tests $(DEV)/python -m compat.measure
 
 faults: .venv/.installed  ## Planted faults before the proof, torch and Polygraphy: artifacts/faults.json (3 minutes)
@@ -126,7 +138,7 @@ faults: .venv/.installed  ## Planted faults before the proof, torch and Polygrap
 	$(MAKE) tables
 
 # COUNT=1000 tries of each campaign, SEED=1 for others; FULL=1 writes artifacts/campaign.json.
-campaign: .venv/.installed  ## What must break nothing: hostile files, shared use (5 minutes; FULL=1: an hour)
+campaign: .venv/.installed  ## What must break nothing: hostile files, kills, odd surroundings (10 minutes; FULL=1: two hours)
 	PYTHONPATH=tests $(DEV)/python -m campaign.run $(if $(FULL),--full) $(if $(COUNT),--count $(COUNT)) --seed $(or $(SEED),0)
 
 zoo: .venv/.installed  ## Prove 82 architectures, and count false alarms: artifacts/zoo.json (17 minutes)
@@ -160,11 +172,15 @@ serve-bench: .venv-serve-bench/.installed  ## mnistsum-serve beside MLServer and
 	PYTHONPATH=tests .venv-serve-bench/bin/python -m serving.measure
 	$(MAKE) tables
 
+batch-bench: .venv/.installed  ## mnistsum-batch, here and on a cluster, and torchrun: artifacts/batch.json (half an hour)
+	PYTHONPATH=tests $(DEV)/python -m batching.measure
+	$(MAKE) tables
+
 bench: .venv-run/.installed  ## Measure this device: start, memory, latency, throughput
 	$(RUN)/mnistsum-bench
 
 clean:  ## Remove environments, builds and trial runs
-	rm -rf .venv .venv-run .venv-serve-bench build dist runs wheelhouse .web .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-run .venv-serve-bench .venv-wheelhouse build dist runs wheelhouse .web .mypy_cache .pytest_cache .ruff_cache
 
 .venv-run/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-run
@@ -175,6 +191,12 @@ clean:  ## Remove environments, builds and trial runs
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(DEV)/python $(PIP_INSTALL) -e '.[dev]'
+	touch $@
+
+# Without torch: it packs what others run.
+.venv-wheelhouse/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-wheelhouse
+	.venv-wheelhouse/bin/python $(PIP_INSTALL) click
 	touch $@
 
 .venv-serve-bench/.installed: pyproject.toml constraints.txt

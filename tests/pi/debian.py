@@ -1,4 +1,4 @@
-"""Debian arm64 roots and the emulator, from the Debian mirror that this machine's apt is configured for."""
+"""Debian roots and the emulators, from the Debian mirror that this machine's apt is configured for."""
 
 import os
 import shutil
@@ -13,7 +13,6 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TOOLS = {
     Path("/usr/sbin/debootstrap"): "debootstrap",
-    Path("/usr/bin/proot"): "proot",
     Path("/usr/bin/unshare"): "util-linux",
     KEYRING: "debian-archive-keyring",
     CERTIFICATES: "ca-certificates",
@@ -21,21 +20,23 @@ TOOLS = {
 """What must be there, and the Debian package that has it."""
 QEMU_SUITE = "trixie"
 """QEMU 7.2, bookworm's, crashes when onnxruntime 1.28 or later is imported; trixie's is 10.0, and statically linked."""
+PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""In a root."""
+_SHIMS = {
+    # Compiling Python's modules takes longer under emulation than all the rest of an installation.
+    "py3compile": "exit 0",
+    "update-mime-database": "exit 0",
+    "sudo": 'exec "$@"',  # root already
+}
+"""Programs that stand before Debian's in a root, with the line of shell that each is."""
 
 
 def install_tools() -> None:
-    """Install the Debian packages that are missing.
-
-    Raises:
-        click.ClickException: They are missing, and this is no Debian or the user is not root.
-    """
+    """Install the Debian packages that are missing; `pi.possible` has said whether that can be done."""
     missing = sorted({package for file, package in TOOLS.items() if not file.exists()})
-    if not missing:
-        return
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise click.ClickException(f"missing: {', '.join(missing)}; as root: apt-get install {' '.join(missing)}")
-    run_well(["apt-get", "update"])
-    run_well(["apt-get", "install", "--yes", "--no-install-recommends", *missing])
+    if missing:
+        run_well(["apt-get", "update"])
+        run_well(["apt-get", "install", "--yes", "--no-install-recommends", *missing])
 
 
 def debian_mirror() -> str:
@@ -55,20 +56,22 @@ def debian_mirror() -> str:
     return found[0]
 
 
-def debian_root(suite: str) -> Path:
-    """An arm64 root of a release with its Python: packages unpacked, none of their scripts run.
+def debian_root(suite: str, architecture: str) -> Path:
+    """A root of a release with its Python: packages unpacked and noted as installed, none of their scripts run.
+
+    apt works in it, and runs the scripts of what it installs.
 
     Raises:
         click.ClickException: It cannot be made.
     """
 
     def make(root: Path) -> None:
-        click.echo(f"making a Debian {suite} root ...", err=True)
+        click.echo(f"making a Debian {suite} {architecture} root ...", err=True)
         run_well(
             [
                 "debootstrap",
                 "--foreign",  # only unpacks: nothing of the root is run
-                "--arch=arm64",
+                f"--arch={architecture}",
                 "--variant=minbase",
                 "--include=python3,python3-venv",
                 f"--keyring={KEYRING}",
@@ -77,16 +80,49 @@ def debian_root(suite: str) -> Path:
                 debian_mirror(),
             ]
         )
-        archives = root / "var/cache/apt/archives"
-        for package in sorted(archives.glob("*.deb")):
-            run_well(["dpkg-deb", "--extract", package, root])
-            package.unlink()
+        unpack(root)
+        furnish(root)
 
-    return make_once(f"root-{suite}", make)
+    return make_once(f"root-{suite}-{architecture}", make)
 
 
-def qemu() -> Path:
-    """The emulator of aarch64 programs, unpacked aside: this machine's own packages stay as they are.
+def unpack(root: Path) -> None:
+    """Unpack the packages that debootstrap has fetched, and note each as installed."""
+    status = []
+    for package in sorted((root / "var/cache/apt/archives").glob("*.deb")):
+        run_well(["dpkg-deb", "--extract", package, root])
+        name, _, rest = run_well(["dpkg-deb", "--field", package]).partition("\n")
+        status.append(f"{name}\nStatus: install ok installed\n{rest.strip()}\n\n")
+        package.unlink()
+    (root / "var/lib/dpkg/info").mkdir(parents=True, exist_ok=True)
+    (root / "var/lib/dpkg/status").write_text("".join(status), encoding="utf-8")
+
+
+def furnish(root: Path) -> None:
+    """What scripts of packages would have made, and the places at which `pi.emulator` mounts."""
+    shutil.rmtree(root / "debootstrap")
+    for name in ("passwd", "group"):
+        shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / f"etc/{name}")
+    for name in ("dev", "proc", "sys", "home/pi", "etc/ssl/certs", "usr/local/bin"):
+        place = root / name
+        if place.is_symlink():
+            place.unlink()
+        place.mkdir(parents=True, exist_ok=True)
+    for file in (CERTIFICATES, Path("/etc/resolv.conf"), Path("/etc/hosts")):
+        (root / file.relative_to("/")).touch()
+    for name, line in _SHIMS.items():
+        shim = root / "usr/local/bin" / name
+        shim.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        shim.chmod(0o755)
+    # Else apt would give the packages' scripts a path without them.
+    (root / "etc/apt/apt.conf.d/path").write_text(f'DPkg::Path "{PATH}";\n', encoding="utf-8")
+
+
+def qemu(machine: str) -> Path:
+    """The emulator of a machine's programs, unpacked aside: this machine's own packages stay as they are.
+
+    Args:
+        machine: As QEMU names it: `aarch64` or `arm`.
 
     Raises:
         click.ClickException: It cannot be had.
@@ -114,4 +150,4 @@ def qemu() -> Path:
         shutil.rmtree(folder / "lists")
         shutil.rmtree(folder / "cache")
 
-    return make_once(f"qemu-{QEMU_SUITE}", make) / "usr/bin/qemu-aarch64"
+    return make_once(f"qemu-{QEMU_SUITE}", make) / "usr/bin" / f"qemu-{machine}"

@@ -1,16 +1,17 @@
-"""Install the wheel on emulated Raspberry Pis as the README tells, and compare their answers with this machine's.
+"""Install the wheel on emulated Raspberry Pis as runtime/platforms.md tells, and compare their answers with ours here.
 
-Usage: python -m pi.run_on_pi (with tests/ on PYTHONPATH)
+Usage: python -m pi.run_on_pi [--all] (with tests/ on PYTHONPATH)
 """
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -33,17 +34,18 @@ from pi.comparison import (
 )
 from pi.debian import debian_root, install_tools, qemu
 from pi.emulator import EmulatedPi
+from pi.possible import main as require_possible
 from pi.proven import prove_others
 from pi.readme import Lines, read_lines
-from pi.systems import SYSTEMS, System
-from pi.wheelhouse import ROOT, fill_wheelhouse
+from pi.systems import DEBIAN_SYSTEMS, OTHER_DEBIAN_SYSTEMS, SYSTEMS, System
+from pi.wheelhouse import PICTURE, PYTHONS, REQUIREMENTS, ROOT, fill_wheelhouse
 
 SAMPLES = ROOT / "artifacts" / "samples"
 NUMBERS = (0, 4, 9)
 OTHERS = "others"
 """Folder in the wheelhouse with files of other networks and their references."""
-BIN = "mnistsum/bin"
-"""Where the README's lines put the commands, in the home folder."""
+BIN = "mnistsum-venv/bin"
+"""Where its lines put the commands, in the home folder."""
 
 
 @dataclass
@@ -76,36 +78,58 @@ class Outcome:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
-@click.command("run_on_pi")
-def command() -> None:
-    """Run the README's lines for the Raspberry Pi in Debian arm64 systems under QEMU.
+@dataclass(frozen=True)
+class Here:
+    """What the boards are given, and what this machine says of it."""
 
-    On each system: the installation with and without a network, mnistsum-run on the sample pictures, mnistsum-verify
-    on every shipped model and on five other networks that are proven here. Exit code 1 if a line fails or an answer
-    differs from this machine's.
+    lines: Lines
+    wheel: Path
+    """mnistsum's, in a wheelhouse that also has the files of `OTHERS`."""
+    models: Mapping[str, tuple[str, str]]
+    """Operation and precision of every model in the wheel, by its file name."""
+    answers: Sequence[dict[str, Any]]
+
+
+@click.command("run_on_pi")
+@click.option("--all", "everywhere", is_flag=True, help="Try Debian's own packages on a 64-bit Pi and on a PC too.")
+def command(everywhere: bool) -> None:
+    """Run the lines of runtime/platforms.md in Debian systems under QEMU.
+
+    On each 64-bit system: the installation with and without a network. On a 32-bit one: that of Debian's own packages.
+    Then mnistsum-run on the sample pictures, mnistsum-verify on every shipped model and on five other networks that are
+    proven here. Exit code 1 if a line fails or an answer differs from this machine's.
     """
+    require_possible()
     try:
-        lines = read_lines((ROOT / "README.md").read_text(encoding="utf-8"))
+        lines = read_lines((ROOT / "runtime" / "platforms.md").read_text(encoding="utf-8"))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    install_tools()
-    qemu()
-    for system in SYSTEMS:
-        debian_root(system.suite)
+    with_debian = [*DEBIAN_SYSTEMS, *(OTHER_DEBIAN_SYSTEMS if everywhere else ())]
+    prepare([*SYSTEMS, *with_debian])
     with tempfile.TemporaryDirectory() as name:
         wheelhouse = Path(name)
         click.echo("building the wheelhouse ...", err=True)
-        wheel = fill_wheelhouse(wheelhouse)
+        wheel = fill_wheelhouse(wheelhouse, [python for python in PYTHONS if python in {s.python for s in SYSTEMS}])
         models = shipped_models(wheel)
-        here = answers_here(operations_of(models))
+        here = Here(lines, wheel, models, answers_here(operations_of(models)))
         click.echo("proving other networks ...", err=True)
         (wheelhouse / OTHERS).mkdir()
         prove_others(wheelhouse / OTHERS)
-        with ThreadPoolExecutor(len(SYSTEMS)) as pool:
-            outcomes = list(pool.map(lambda system: try_system(system, lines, wheel, models, here), SYSTEMS))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            wheels = pool.map(lambda system: try_system(system, install_wheels, here), SYSTEMS)
+            packages = pool.map(lambda system: try_system(system, install_packages, here), with_debian)
+            outcomes = [*wheels, *packages]
     click.echo("\n".join(map(str, outcomes)))
     if any(outcome.problems for outcome in outcomes):
         sys.exit(1)
+
+
+def prepare(systems: Sequence[System]) -> None:
+    """Make what takes long once: the tools, the emulators, the systems."""
+    install_tools()
+    qemu("arm")  # one package has both
+    for system in systems:
+        debian_root(system.suite, system.architecture)
 
 
 def answers_here(operations: Sequence[str]) -> list[dict[str, Any]]:
@@ -154,35 +178,49 @@ def operations_of(models: Mapping[str, tuple[str, str]]) -> list[str]:
     return [operation for operation, precision in models.values() if precision == FP32]
 
 
-def try_system(
-    system: System,
-    lines: Lines,
-    wheel: Path,
-    models: Mapping[str, tuple[str, str]],
-    here: Sequence[dict[str, Any]],
-) -> Outcome:
-    """Install in both ways and ask for every answer on one system."""
+def try_system(system: System, install: Callable[[System, Here, Path], EmulatedPi], here: Here) -> Outcome:
+    """Install in one or more ways, and ask for every answer on one system."""
     outcome = Outcome(system)
     try:
-        home = home_after(system, lines.first)
-        for network, what, text in (
-            (True, "with a network", lines.with_network),
-            (False, "without a network", lines.without_network),
-        ):
-            with tempfile.TemporaryDirectory() as name:
-                click.echo(f"{system}: installing {what} ...", err=True)
-                pi = EmulatedPi(system, Path(name) / "home", {} if network else {"wheelhouse": wheel.parent})
-                shutil.copytree(home, pi.home, symlinks=True)
-                for picture in picture_names():
-                    shutil.copy(SAMPLES / picture, pi.home)
-                if network:
-                    shutil.copy(wheel, pi.home)
-                said(pi.shell(text, network))
-                if not network:
-                    ask(pi, outcome, models, here, wheel.parent)
+        with tempfile.TemporaryDirectory() as name:
+            ask(install(system, here, Path(name)), outcome, here)
     except PiError as error:
         outcome.problems += str(error).splitlines()
     return outcome
+
+
+def install_wheels(system: System, here: Here, folder: Path) -> EmulatedPi:
+    """Install with a network, and again without one; the latter."""
+    root, home = debian_root(system.suite, system.architecture), home_after(system, here.lines.first)
+    for network, what, text in (
+        (True, "with a network", here.lines.with_network),
+        (False, "without a network", here.lines.without_network),
+    ):
+        click.echo(f"{system}: installing {what} ...", err=True)
+        pi = EmulatedPi(system, root, folder / what, {} if network else {"wheelhouse": here.wheel.parent})
+        shutil.copytree(home, pi.home, symlinks=True)
+        if network:
+            carry(here.wheel, pi.home, REQUIREMENTS)
+        said(pi.shell(text, network))
+    return pi
+
+
+def install_packages(system: System, here: Here, folder: Path) -> EmulatedPi:
+    """Install Debian's packages, and our wheel on top without a network."""
+    as_root = [line for line in here.lines.debian.splitlines() if line.startswith("sudo ")]
+    rest = [line for line in here.lines.debian.splitlines() if not line.startswith("sudo ")]
+    pi = EmulatedPi(system, root_after(system, as_root), folder)
+    carry(here.wheel, pi.home)
+    click.echo(f"{system}: installing on Debian's packages ...", err=True)
+    said(pi.shell("\n".join(rest)))
+    return pi
+
+
+def carry(wheel: Path, home: Path, *more: str) -> None:
+    """Copy of the wheelhouse what that page says is enough."""
+    (home / "wheelhouse").mkdir()
+    for name in (wheel.name, PICTURE.name, *more):
+        shutil.copy(wheel.with_name(name), home / "wheelhouse")
 
 
 def home_after(system: System, lines: str) -> Path:
@@ -190,35 +228,47 @@ def home_after(system: System, lines: str) -> Path:
 
     def make(folder: Path) -> None:
         click.echo(f"{system}: making the virtual environment ...", err=True)
-        said(EmulatedPi(system, folder).shell(lines))
+        said(EmulatedPi(system, debian_root(system.suite, system.architecture), folder).shell(lines))
 
-    digest = hashlib.sha256(lines.encode()).hexdigest()[:12]
-    return make_once(f"home-{system.suite}-{digest}", make)
+    return make_once(f"home-{system.suite}-{digest(lines)}", make)
 
 
-def ask(
-    pi: EmulatedPi,
-    outcome: Outcome,
-    models: Mapping[str, tuple[str, str]],
-    here: Sequence[dict[str, Any]],
-    wheelhouse: Path,
-) -> None:
+def root_after(system: System, lines: Sequence[str]) -> Path:
+    """A root in which lines of `sudo` have been run: once, until they change."""
+
+    def make(folder: Path) -> None:
+        click.echo(f"{system}: {'; '.join(lines)} ...", err=True)
+        run_well(["cp", "--archive", f"{debian_root(system.suite, system.architecture)}/.", folder])
+        with tempfile.TemporaryDirectory() as home:
+            said(EmulatedPi(system, folder, Path(home)).shell("\n".join(lines), network=True))
+
+    return make_once(f"root-{system.suite}-{system.architecture}-{digest(*lines)}", make)
+
+
+def digest(*lines: str) -> str:
+    """A short name of lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def ask(pi: EmulatedPi, outcome: Outcome, here: Here) -> None:
     """Run the commands as they were installed, and note what differs."""
     click.echo(f"{pi.system}: asking ...", err=True)
-    lines = "\n".join(f"{BIN}/mnistsum-run {' '.join(options)}" for options in calls(operations_of(models)))
+    for picture in picture_names():
+        shutil.copy(SAMPLES / picture, pi.home)
+    lines = "\n".join(f"{BIN}/mnistsum-run {' '.join(options)}" for options in calls(operations_of(here.models)))
     there = parse_answers(said(pi.shell(lines)))
-    outcome.problems += compare_answers(here, there)
+    outcome.problems += compare_answers(here.answers, there)
     outcome.answers = len(there)
-    for name, (operation, precision) in models.items():
+    for name, (operation, precision) in here.models.items():
         model = "" if precision == FP32 else f" --model {precision}"
         result = pi.shell(f"{BIN}/mnistsum-verify --json --operation {operation}{model}")
         report = outcome.reports[name] = read_report(result)
-        outcome.problems += check_verification(report, operation, precision, pi.system.python)
-    for path in sorted((wheelhouse / OTHERS).glob("*.onnx")):
+        outcome.problems += check_verification(report, operation, precision, pi.system)
+    for path in sorted((here.wheel.parent / OTHERS).glob("*.onnx")):
         for file in (path, references_path(path)):
             shutil.copy(file, pi.home)
         report = outcome.reports[path.name] = read_report(pi.shell(f"{BIN}/mnistsum-verify --json --model {path.name}"))
-        outcome.problems += check_other_verification(report, pi.system.python)
+        outcome.problems += check_other_verification(report, pi.system)
 
 
 def read_report(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:

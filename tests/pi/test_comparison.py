@@ -10,7 +10,9 @@ from click import ClickException
 from pi.comparison import check_other_verification, check_verification, compare_answers
 from pi.readme import read_lines
 from pi.run_on_pi import shipped_models
+from pi.systems import DEBIAN_SYSTEMS, SYSTEMS
 
+PI_4 = SYSTEMS[0]
 ANSWER: dict[str, Any] = {
     "image": "seven.png",
     "number": 4,
@@ -59,7 +61,7 @@ OTHER = REPORT | {"model": {"file": "net.onnx", "operation": None, "precision": 
 
 
 def test_verification_of_another_network_passes() -> None:
-    assert check_other_verification(OTHER, "3.11") == []
+    assert check_other_verification(OTHER, PI_4) == []
 
 
 @pytest.mark.parametrize(
@@ -74,11 +76,35 @@ def test_verification_of_another_network_passes() -> None:
     ],
 )
 def test_what_is_wrong_with_another_network_is_found(change: dict[str, Any]) -> None:
-    assert check_other_verification(OTHER | change, "3.11")
+    assert check_other_verification(OTHER | change, PI_4)
+
+
+def test_a_32_bit_system_must_have_run_as_one() -> None:
+    here = REPORT | {"here": {"machine": "armv7l", "python": "3.13.5"}}
+    assert check_verification(here, "sum", "fp32", DEBIAN_SYSTEMS[0]) == []
+    assert check_verification(REPORT, "sum", "fp32", DEBIAN_SYSTEMS[0])
+
+
+@pytest.mark.parametrize(
+    ("difference", "answers", "problems"), [(1.1e-4, True, 0), (1.3e-4, True, 1), (1.1e-4, False, 1)]
+)
+def test_what_is_known_to_differ_may_not_differ_by_more(difference: float, answers: bool, problems: int) -> None:
+    output = REPORT["inference"]["outputs"][0] | {"largest_difference": difference}
+    report = REPORT | {
+        "passed": False,
+        "model": {"operation": "product", "precision": "fp32"},
+        "here": {"machine": "armv7l", "python": "3.13.5"},
+        "inference": {"outputs": [output]},
+        "preparation": {"passed": True},
+        "answers": {"passed": answers},
+    }
+    assert len(check_verification(report, "product", "fp32", DEBIAN_SYSTEMS[0])) == problems
+    pi_5 = report | {"here": {"machine": "aarch64", "python": "3.13.5"}}
+    assert len(check_verification(pi_5, "product", "fp32", SYSTEMS[1])) == 2
 
 
 def test_verification_on_the_right_system_passes() -> None:
-    assert check_verification(REPORT, "sum", "fp32", "3.11") == []
+    assert check_verification(REPORT, "sum", "fp32", PI_4) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +122,7 @@ def test_verification_on_the_right_system_passes() -> None:
     ],
 )
 def test_another_verification_is_found(change: dict[str, Any]) -> None:
-    assert check_verification(REPORT | change, "sum", "fp32", "3.11")
+    assert check_verification(REPORT | change, "sum", "fp32", PI_4)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +171,10 @@ and
 ```sh
 offline 2
 ```
+### With Debian's own packages, 32-bit too
+```sh
+sudo apt install
+```
 ## Another section
 ```sh
 elsewhere
@@ -155,10 +185,13 @@ elsewhere
 def test_the_lines_of_the_readme_are_parted_by_heading() -> None:
     lines = read_lines(README)
     assert (lines.first, lines.with_network, lines.without_network) == ("first\n", "online\n", "offline 1\noffline 2\n")
+    assert lines.debian == "sudo apt install\n"
 
 
-@pytest.mark.parametrize("part", ["## On a Raspberry Pi", "first", "### With a network", "### Without a network"])
+@pytest.mark.parametrize(
+    "part", ["## On a Raspberry Pi", "first", "### With a network", "### Without a network", "### With Debian's own"]
+)
 def test_a_section_without_lines_is_refused(part: str) -> None:
     text = README.replace("```sh\nfirst\n```\n", "") if part == "first" else README.replace(part, "## Something else")
-    with pytest.raises(ValueError, match=r"README\.md has no"):
+    with pytest.raises(ValueError, match=r"platforms\.md has no"):
         read_lines(text)

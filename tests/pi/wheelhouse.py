@@ -1,12 +1,13 @@
-"""One folder with every wheel that a 64-bit Raspberry Pi needs, for an installation without a network.
+"""One folder with all that a 64-bit Raspberry Pi needs, for an installation with or without a network.
 
 Usage: python -m pi.wheelhouse [--out FOLDER] [--python VERSION]... (with tests/ on PYTHONPATH)
 """
 
+import hashlib
 import secrets
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,9 +16,16 @@ from child_process import run_well
 from pi.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements-pi.txt"
+EXTRA = "serve"
+"""Installed on a Pi too: a camera is answered by mnistsum-serve."""
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+"""Of bookworm and trixie, and what else somebody may have installed there."""
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
 """What bookworm's C library (2.36) and newer ones run; pip takes no "or older" for another machine's platform."""
-PYTHONS = tuple(system.python for system in SYSTEMS)
+REQUIREMENTS = "requirements.txt"
+PICTURE = ROOT / "artifacts/samples/seven.png"
+"""What the lines of runtime/platforms.md ask about."""
 
 
 def build_wheel(folder: Path) -> Path:
@@ -26,38 +34,67 @@ def build_wheel(folder: Path) -> Path:
     Raises:
         click.ClickException: It cannot be built.
     """
-    run_well([sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT])
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    run_well([*pip, "--no-deps", "--wheel-dir", folder, ROOT])
     (wheel,) = folder.glob("mnistsum-*.whl")
     return wheel
 
 
-def fill_wheelhouse(folder: Path, pythons: Sequence[str] = PYTHONS) -> Path:
-    """Put mnistsum's wheel and the newest of all that it depends on into an empty folder; mnistsum's own is returned.
+def for_python(python: str) -> list[str]:
+    """Options of pip for wheels of a Pi with this Python."""
+    platforms = [text for platform in PLATFORMS for text in ("--platform", platform)]
+    return ["--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms]
 
-    pip evaluates environment markers for this machine; none of the dependencies has one that differs on a Pi, which
-    the installation without a network in `pi.run_on_pi` proves.
+
+def to_text(hashes: Mapping[str, Collection[str]]) -> str:
+    """Requirements as pip reads them, with a line for each SHA-256 that they may have; by `name==version`."""
+    entries = [[requirement, *sorted(hashes[requirement])] for requirement in sorted(hashes)]
+    return "".join(" \\\n    --hash=sha256:".join(entry) + "\n" for entry in entries)
+
+
+def fill_wheelhouse(folder: Path, pythons: Sequence[str]) -> Path:
+    """Put mnistsum's wheel, all that it needs, the list of both and a picture into an empty folder.
+
+    Each wheel must have its SHA-256 of `requirements-pi.txt`.
+
+    Returns:
+        mnistsum's own wheel.
 
     Raises:
-        click.ClickException: A wheel cannot be had.
+        click.ClickException: A wheel cannot be had, or is another one than was listed.
     """
     wheel = build_wheel(folder)
-    platforms = [text for platform in PLATFORMS for text in ("--platform", platform)]
     for python in pythons:
-        options = ["--only-binary=:all:", "--implementation", "cp", "--python-version", python, *platforms]
-        run_well([sys.executable, "-m", "pip", "download", "--quiet", "--dest", folder, *options, wheel])
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        run_well([*pip, "--dest", folder, *for_python(python), "--require-hashes", "--requirement", LOCK])
+    own = f"mnistsum[{EXTRA}]=={wheel.name.split('-')[1]}"
+    listed = to_text({own: {hashlib.sha256(wheel.read_bytes()).hexdigest()}}) + LOCK.read_text(encoding="utf-8")
+    (folder / REQUIREMENTS).write_text(listed, encoding="utf-8")
+    shutil.copy(PICTURE, folder)
     return wheel
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file may be replaced: what an earlier run has made."""
+    return path.suffix == ".whl" or path.name in (REQUIREMENTS, PICTURE.name)
 
 
 @click.command("wheelhouse")
 @click.option("--out", type=click.Path(path_type=Path), default=ROOT / "wheelhouse", help="The folder to make anew.")
 @click.option(
-    "--python", "pythons", multiple=True, default=PYTHONS, show_default=True, help="Python version of the Pi."
+    "--python",
+    "pythons",
+    multiple=True,
+    type=click.Choice(PYTHONS),
+    default=tuple(dict.fromkeys(system.python for system in SYSTEMS)),
+    show_default=True,
+    help="Python version of the Pi.",
 )
 def command(out: Path, pythons: tuple[str, ...]) -> None:
-    """Make one folder with mnistsum's wheel and every aarch64 wheel that it needs."""
-    strangers = sorted(path.name for path in out.iterdir() if path.suffix != ".whl") if out.exists() else []
+    """Make one folder with mnistsum's wheel, every aarch64 wheel that it needs, their hashes, and a picture."""
+    strangers = sorted(path.name for path in out.iterdir() if not is_ours(path)) if out.exists() else []
     if strangers:
-        raise click.ClickException(f"{out} has {strangers[0]} in it, which is no wheel: name another folder")
+        raise click.ClickException(f"{out} has {strangers[0]} in it, which is not from here: name another folder")
     beside = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
     beside.mkdir(parents=True)
     try:
