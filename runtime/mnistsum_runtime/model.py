@@ -214,7 +214,9 @@ def read_calibration(session: Any, path: str) -> Calibration:
     try:
         return Calibration.from_metadata(metadata)
     except ValueError as error:
-        raise ModelError(f"model {path}: its calibration is damaged ({error}): export it again") from error
+        raise ModelError(
+            f"model {path}: its calibration is damaged ({error}): copy it again, or export it again where it was made"
+        ) from error
 
 
 def _check_tensors(path: str, role: str, found: list[Any], expected: dict[str, list[int]]) -> None:

@@ -346,6 +346,11 @@ def test_what_is_no_input_is_told_in_a_line(
     assert_one_line(answer(model_file, tmp_path / "out", tmp_path / name, "--number", 4), code, words)
 
 
+def test_an_address_is_told_as_one(model_file: Path, tmp_path: Path) -> None:
+    done = answer(model_file, tmp_path / "out", "s3://pictures/7", "--number", 4)
+    assert_one_line(done, 2, "s3://pictures/7: an address (URL), and nothing is fetched from a network")
+
+
 def test_a_parquet_without_pictures_names_its_columns(model_file: Path, tmp_path: Path) -> None:
     parquet.write_table(pyarrow.table({"a": [1], "b": ["x"]}), tmp_path / "a.parquet")
     done = answer(model_file, tmp_path / "out", tmp_path / "a.parquet", "--number", 4)

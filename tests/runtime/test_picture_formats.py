@@ -106,9 +106,48 @@ def test_an_avif_picture_is_known_by_its_brands_or_its_codec(brands: bytes) -> N
 
 @pytest.mark.parametrize("brand", [b"isom", b"mp42", b"qt  ", b"crx ", b"M4A "])
 def test_a_film_in_the_same_container_is_not_a_picture(brand: bytes) -> None:
+    what = "a camera's raw file" if brand == b"crx " else "a film or a recording"
     error = refused(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0isomiso2" + bytes(100))
     assert error.kind == "not_a_picture"
+    assert error.message == f"the picture: {what}, not a picture: save what it shows as a PNG"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a PostScript document"),
+        (b"8BPS\0\1", "a Photoshop document"),
+        (b"PK\x03\x04\x14\0", "a ZIP archive or an office document"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE html><html>", "a web page"),
+        (b"<html lang='en'>", "a web page"),
+        (b"<?xml version='1.0'?>\n<!-- drawn -->\n<SVG xmlns=''/>", "an SVG drawing"),
+        (b"\x1aE\xdf\xa3\x01", "a film or a recording"),
+    ],
+)
+def test_what_people_take_for_a_picture_is_named(content: bytes, what: str) -> None:
+    error = refused(content, "seven.png")
+    assert (error.kind, error.message) == (
+        "not_a_picture",
+        f"seven.png: {what}, not a picture: save what it shows as a PNG",
+    )
+
+
+@pytest.mark.parametrize("content", [b"<?xml version='1.0'?><html/>", b"a text", b"\0" * 100, b"%PD"])
+def test_what_nobody_knows_is_told_with_what_is_read(content: bytes) -> None:
+    error = refused(content)
+    assert error.kind == "not_a_picture"
     assert "HEIC, AVIF, JPEG 2000, TGA or ICO" in error.message
+
+
+@pytest.mark.parametrize("address", ["http://example.org/7.png", "https://a/7.png", "s3://a/7.png", "file:///7.png"])
+def test_an_address_is_no_file_and_told_as_one(address: str) -> None:
+    for source in (address, Path(address)):
+        error = refused(source)
+        assert error.kind == "not_found"
+        assert error.message == f"{source}: an address (URL), and nothing is fetched from a network: download it first"
+    assert refused("c:/7.png").message == "c:/7.png: no such file"
+    assert refused("7:/7.png").message == "7:/7.png: no such file"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -83,7 +83,9 @@ def test_a_damaged_calibration_is_refused_in_one_line(
     metadata = Calibration(1.0, 1.0, 0.5).to_metadata() | changed
     with pytest.raises(ModelError) as caught:
         predictor_with(tmp_path, {key: value for key, value in metadata.items() if value is not None})
-    assert f"its calibration is damaged ({message}): export it again" in str(caught.value)
+    assert f"its calibration is damaged ({message}): copy it again, or export it again where it was made" in str(
+        caught.value
+    )
 
 
 def test_of_a_file_without_calibration_no_answer_is_reliable(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def test_bytes_do_not_depend_on_the_clock(model_path: Path, monkeypatch: pytest.
 
 def test_missing_references_are_named_with_the_remedy(model_path: Path) -> None:
     references_path(model_path).unlink()
-    assert refusal(model_path).startswith(f"no references at {references_path(model_path)}: export the model again")
+    expected = f"no references at {references_path(model_path)}: copy both files again from where mnistsum-export wrote"
+    assert refusal(model_path).startswith(expected)
 
 
 def test_references_of_another_model_are_refused(model_path: Path, tmp_path: Path) -> None:

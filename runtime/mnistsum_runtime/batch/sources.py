@@ -16,6 +16,7 @@ from typing import Any
 
 from mnistsum_runtime.errors import CallError, WorkError
 from mnistsum_runtime.preparation.folder import is_called_picture
+from mnistsum_runtime.preparation.picture import describe_missing
 
 PARQUET, TAR, LISTS = (".parquet",), (".tar",), (".txt", ".lst")
 """Endings by which the files are told apart; a file with another ending is a picture."""
@@ -109,7 +110,7 @@ def _add(found: Found, path: Path, argument: str) -> None:
     if path.is_dir():
         _add_files(found, path, _in_folder(path))
     elif not path.exists():
-        raise CallError(f"{argument}: no such file or folder")
+        raise CallError(f"{argument}: {describe_missing(argument, 'file or folder')}")
     elif suffix in TAR:
         _add_tar(found, path)
     elif suffix in PARQUET:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.errors import CallError, PictureError
 from mnistsum_runtime.preparation.folder import is_called_picture, regular_file
+from mnistsum_runtime.preparation.picture import describe_missing
 from mnistsum_runtime.terminal import one_line
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def find_labelled(folder: Path, number: int | None) -> FoundPictures:
         CallError: There is no such folder, it cannot be read, or it has no labelled picture.
     """
     if not folder.is_dir():
-        raise CallError(f"{folder}: no such folder")
+        raise CallError(f"{folder}: {describe_missing(str(folder), 'folder')}")
     files, unread = _walk(folder)
     labels = {path: label_of(path) for path in files}
     labelled = [(path, label) for path, label in labels.items() if label is not None]

@@ -44,6 +44,16 @@ _SHARED_BRANDS = frozenset((b"mif1", b"mif2", b"msf1", b"miaf"))
 """Of pictures in such a container, whatever coded them."""
 _MOST_BRANDS_BYTES = 1024
 """Of the box that lists the brands no more is looked at; files have five brands or so."""
+_OTHERS = (
+    (b"%PDF-", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
+    (b"8BPS", "a Photoshop document"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"\x1aE\xdf\xa3", "a film or a recording"),
+)
+"""What people take for pictures, by its first bytes."""
+_TEXT_BYTES = 1024
+"""Within these, a text says what it is."""
 _ITEMS_BYTES = 4096
 """Within these, a file whose brands do not say it names the codec of its items."""
 
@@ -68,6 +78,18 @@ def recognise(content: bytes, name: str) -> Found | None:
     if name.lower().endswith(".tga"):
         return Found(b"", "PIL.TgaImagePlugin", "TgaImageFile", content)
     return None
+
+
+def name_other(content: bytes) -> str | None:
+    """What a file is that shows something, as people see it, and is no picture that is read; None if nobody knows."""
+    if content[4:8] == b"ftyp":
+        return "a camera's raw file" if content[8:12] == b"crx " else "a film or a recording"
+    begins = content[:_TEXT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if begins.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    if begins.startswith((b"<svg", b"<?xml", b"<!--")) and b"<svg" in begins:
+        return "an SVG drawing"
+    return next((title for signature, title in _OTHERS if content.startswith(signature)), None)
 
 
 def _recognise_container(content: bytes, name: str) -> Found | None:

@@ -189,10 +189,18 @@ def _read_file(path: str) -> bytes:
             # A pipe or a device has no size: read to the limit and one byte more, for which memory is taken first.
             return file.read(size or MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise PictureError("not_found", f"{path}: no such file") from error
+        raise PictureError("not_found", f"{path}: {describe_missing(path, 'file')}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError("not_readable", f"{path}: cannot be read: {reason}") from error
+
+
+def describe_missing(path: str, what: str) -> str:
+    """Why there is no such file or folder: whoever gives an address hopes that it is fetched."""
+    scheme, found, _ = path.partition(":/")  # of two slashes pathlib leaves one
+    if found and len(scheme) > 1 and scheme.isalnum():
+        return "an address (URL), and nothing is fetched from a network: download it first"
+    return f"no such {what}"
 
 
 def _too_many_bytes(name: str) -> PictureError:
@@ -312,11 +320,11 @@ def _open(content: bytes, name: str) -> ImageFile.ImageFile:
     if known is not None:
         signature, module, kind = known
     else:
-        from mnistsum_runtime.preparation.more_formats import recognise
+        from mnistsum_runtime.preparation.more_formats import name_other, recognise
 
         found = recognise(content, name)
         if found is None:
-            raise _not_a_picture(name)
+            raise _not_a_picture(name, name_other(content))
         signature, module, kind, content, size = found
         _check_pixels(*size, name)
     plugin: type[ImageFile.ImageFile] = getattr(import_module(module), kind)
@@ -346,7 +354,9 @@ def _let_pillow_log_to_nobody() -> None:
     getLogger("PIL").addHandler(NullHandler())
 
 
-def _not_a_picture(name: str) -> PictureError:
+def _not_a_picture(name: str, other: str | None = None) -> PictureError:
+    if other is not None:
+        return PictureError("not_a_picture", f"{name}: {other}, not a picture: save what it shows as a PNG")
     known = "PNG, JPEG, GIF, TIFF, WebP, BMP, PNM, HEIC, AVIF, JPEG 2000, TGA or ICO"
     return PictureError("not_a_picture", f"{name}: not a picture ({known})")
 

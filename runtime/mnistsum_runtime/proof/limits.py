@@ -218,7 +218,7 @@ class _Reader:
             elif number == 8 and name is None:
                 name = self.bytes_of(value)
             elif number == 13 or (number == 14 and value == _EXTERNAL):
-                raise LimitError("a tensor that is kept in another file: export it into one file")
+                raise LimitError("a tensor that is kept in another file: only a model in one file is read")
         self.check_shape("a tensor", dims)
         if kind == _INT64 and name is not None and prod(dims) <= _MOST_NUMBERS:
             self.numbers[name] = span

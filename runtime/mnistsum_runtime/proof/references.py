@@ -31,7 +31,8 @@ MAX_BYTES = 64_000_000
 """Of the file, and of all that is in it unpacked. What `mnistsum-export` writes stays under a quarter of it, unless two
 rows of an example have more."""
 FP32, INT8 = "fp32", "int8"
-REMEDY = "export the model again with mnistsum-export, which writes both files"
+REMEDY = "copy both files again from where mnistsum-export wrote them"
+"""For who reads it: mostly on the device that the files were copied to, where nothing can be exported."""
 
 _ENDING = ".references.npz"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
