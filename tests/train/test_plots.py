@@ -13,7 +13,13 @@ from PIL import Image
 from mnistsum_runtime.operations import SUM
 from mnistsum_train.data import Part
 from mnistsum_train.evaluation import Answers
-from mnistsum_train.plots import confusion_matrix, learning_curves, risk_over_coverage, worst_mistakes
+from mnistsum_train.plots import (
+    accuracy_over_seconds,
+    confusion_matrix,
+    learning_curves,
+    risk_over_coverage,
+    worst_mistakes,
+)
 from mnistsum_train.training import EpochMetrics
 
 BLUE, ORANGE = [31, 119, 180], [255, 127, 14]
@@ -86,7 +92,7 @@ def test_confusion_matrix_has_truth_in_rows_and_answers_in_columns() -> None:
 
 
 def test_worst_mistakes_are_the_pictures_with_the_least_probability_on_their_digit() -> None:
-    """Fifty pictures, forty panels: those with ink are shown where they are worst, and left out where they are best."""
+    """More pictures than panels: those with ink are shown where they are worst, and left out where they are best."""
     images = torch.zeros(50, 1, 28, 28, dtype=torch.uint8)
     images[:10, :, :, :14] = 255
     test = Part(images, torch.zeros(50, dtype=torch.int64))
@@ -109,6 +115,30 @@ def test_worst_mistakes_are_red_where_an_answer_is_wrong() -> None:
     wrong = worst_mistakes(Answers(digit.roll(1, -1), value), test, SUM)
     assert red(right) == 0
     assert red(wrong) > 1000
+
+
+def test_worst_mistakes_are_mistakes_even_where_right_answers_are_less_sure() -> None:
+    """Half of the pictures are wrong and have ink; the gate makes the other half unsure, and changes no answer."""
+    images = torch.zeros(80, 1, 28, 28, dtype=torch.uint8)
+    images[:40, :, :, :14] = 255
+    test = Part(images, torch.zeros(80, dtype=torch.int64))
+    digit, value = torch.zeros(80, 10, 10), torch.zeros(80, 10, 19)
+    digit[:40, :, 1], digit[40:, :, 0] = 1.0, 0.01
+    for number in range(10):
+        value[:, number, number] = 9
+    ink = (pixels(worst_mistakes(Answers(digit, value), test, SUM)).max(axis=2) < 100).mean()
+    sure = digit.clone()
+    sure[40:] *= 900
+    assert ink == pytest.approx((pixels(worst_mistakes(Answers(sure, value), test, SUM)).max(axis=2) < 100).mean())
+    assert ink > 0.2
+
+
+@pytest.mark.parametrize("lowest", [0.005, 0.3, 0.6])
+def test_every_error_axis_has_three_numbers_at_the_least(lowest: float) -> None:
+    """Ink left of the axis, without its name: a block of rows for each number."""
+    picture = pixels(accuracy_over_seconds({"a": [(1, 0.982), (90, 1 - lowest / 100)]}, 0.99))
+    numbers = (picture[:, 30:58].max(axis=2) < 128).any(axis=1)
+    assert int((np.diff(numbers.astype(int)) == 1).sum()) >= 3
 
 
 def curve_pixels(png: bytes, colour: list[int]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from mnistsum_train.checkpoint import Checkpoint
 from mnistsum_train.data import Part, load_mnist
 from mnistsum_train.evaluation import Answers
 from mnistsum_train.network import TwoInputNetwork
-from mnistsum_train.plots import mistakes_over_seeds
+from mnistsum_train.plots import MISTAKES_HEAD, MISTAKES_ROW, mistakes_over_seeds
 from mnistsum_train.presets import NANO
 from mnistsum_train.recipe import Architecture, Recipe
 from mnistsum_train.studies.label_errors import DOUBTED
@@ -109,7 +109,7 @@ def panels_of(sheet: bytes) -> int:
     """Height of the sheet in rows of pictures, from its own size."""
     with Image.open(BytesIO(sheet)) as picture:
         picture.load()
-        return round((picture.height / 110 - 0.6) / 1.95)
+        return round((picture.height / 110 - MISTAKES_HEAD) / MISTAKES_ROW)
 
 
 def test_sheet_grows_with_the_pictures_that_any_seed_gets_wrong() -> None:
@@ -117,7 +117,7 @@ def test_sheet_grows_with_the_pictures_that_any_seed_gets_wrong() -> None:
     right, wrong = right_answers(test), right_answers(test)
     wrong.value[:, 3] = 0  # all sums with 3 are now said to be 0
     assert panels_of(mistakes_over_seeds([right, right], test, SUM)) == 1
-    assert panels_of(mistakes_over_seeds([right, wrong], test, SUM)) == 6
+    assert panels_of(mistakes_over_seeds([right, wrong], test, SUM)) == 8
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_command_writes_figures_of_every_size_and_the_sheet(tmp_path: Path) -> N
     assert {name: len(size["seeds"]) for name, size in record.items()} == SEEDS
     assert record["base"]["mean"]["both"] == pytest.approx(0.9 + 0.01 * (SEEDS["base"] - 1) / 2)
     assert record["nano"]["recipe"]["architecture"] == NANO.recipe.to_dict()["architecture"]
-    assert panels_of((tmp_path / "out" / "mistakes_over_seeds.png").read_bytes()) == 3
+    assert panels_of((tmp_path / "out" / "mistakes_over_seeds.png").read_bytes()) == 4
 
 
 @pytest.mark.usefixtures("pretended")

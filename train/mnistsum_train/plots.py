@@ -8,8 +8,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from mnistsum_runtime.contract import NUMBERS
 from mnistsum_runtime.operations import Operation
@@ -20,18 +22,27 @@ from mnistsum_train.training import EpochMetrics
 
 mpl.use("agg")
 
-SHEET_COLUMNS, SHEET_ROWS = 8, 5
-MISTAKES_COLUMNS = 10
+WIDTH = 8
+"""Inches, 880 pixels: a page shows a picture of this width as it is, so that its letters can be read."""
+SHEET_COLUMNS, SHEET_ROWS = 6, 6
+GATED = 0.15
+"""A digit said with less has equal logits, nearly: the gate has multiplied them by almost nothing."""
+MISTAKES_COLUMNS = 8
+MISTAKES_ROW, MISTAKES_HEAD = 1.55, 0.7
+"""Inches of the sheet's height."""
 
 
 def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
     """PNG: both losses (left) and both error rates (right) over the epochs, of training and of any validation."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     loss, error = figure.subplots(1, 2)
     sources = [("training", "", ":"), ("validation", "validation_", "-")]
-    if any(metrics.validation_both is None for metrics in history):
-        sources = sources[:1]  # all pictures were learnt from
-    epochs = range(1, len(history) + 1)  # several networks', one after the other
+    title = "Training is measured under augmentation, validation on plain pictures with averaged weights"
+    if any(metrics.validation_both is None for metrics in history):  # all pictures were learnt from
+        sources, title = sources[:1], "Measured in training: on augmented pictures, while the weights move"
+    epochs = range(1, len(history) + 1)
+    networks = sum(metrics.epoch == 1 for metrics in history)
+    below = "epoch" if networks < 2 else "epoch, one network after the other"
     for head, name, colour in (("digit", "digit", "tab:blue"), ("value", operation.name, "tab:orange")):
         for source, prefix, style in sources:
             losses = [getattr(metrics, f"{prefix}{head}_loss") for metrics in history]
@@ -40,15 +51,14 @@ def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
             label = f"{name}, {source}"
             loss.plot(epochs, losses, style, color=colour, label=label, marker=".")
             error.plot(epochs, errors, style, color=colour, label=label, marker=".")
-    loss.set(title="Loss (cross-entropy)", xlabel="epoch", yscale="log")
-    error.set(title="Error: 100 % - accuracy", xlabel="epoch", ylabel="%", yscale="log")
-    error.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    error.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[-1] in "25" else "")
+    loss.set(title="Loss", xlabel=below, ylabel="cross-entropy", yscale="log")
+    error.set(title="Wrong answers", xlabel=below, ylabel="%", yscale="log")
     for axes in (loss, error):
+        _number_marks(axes.yaxis)
         axes.grid(which="both", alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
-    figure.suptitle("Training is measured under augmentation, validation on plain pictures with averaged weights")
+        axes.legend(fontsize=9)
+    figure.suptitle(title, fontsize=10)
     return _png(figure)
 
 
@@ -84,36 +94,38 @@ def confusion_matrix(answered: np.ndarray, truth: np.ndarray, names: list[int], 
 
 
 def worst_mistakes(answers: Answers, test: Part, operation: Operation) -> bytes:
-    """PNG: the pictures whose true digit got the least probability, with what the network said.
+    """PNG: the pictures with a wrong answer whose true digit got the least probability, with what the network said.
 
-    A digit's probability is its mean over the ten numbers; the second output is shown for the number with which it
-    was most wrong.
+    They are in the order of that probability, its mean over the ten numbers; both outputs are shown for the number with
+    which the second was most wrong. Where fewer pictures are wrong than the sheet holds, right ones follow.
     """
-    table = torch.tensor(operation.class_table())
     labels = test.labels
+    value_truth = torch.tensor(operation.class_table())[labels]
     digit_probability = answers.digit.softmax(-1).mean(1)
-    order = digit_probability[torch.arange(len(labels)), labels].argsort()
-    value_truth = table[labels]
     value_probability = answers.value.softmax(-1).gather(2, value_truth[..., None])[..., 0]
-    figure = Figure(figsize=(1.55 * SHEET_COLUMNS, 2.15 * SHEET_ROWS), layout="constrained")
+    right = (answers.digit.argmax(-1) == labels[:, None]) & (answers.value.argmax(-1) == value_truth)
+    order = (digit_probability[torch.arange(len(labels)), labels] + right.all(dim=1)).argsort()
+    figure = Figure(figsize=(WIDTH, 1.78 * SHEET_ROWS + 0.7), layout="constrained")
     panels = list(figure.subplots(SHEET_ROWS, SHEET_COLUMNS).flat)
     for axes in panels:
         axes.axis("off")
     for axes, index in zip(panels, order[: SHEET_COLUMNS * SHEET_ROWS].tolist(), strict=False):
-        number = int(value_probability[index].argmin())
-        said = int(digit_probability[index].argmax())
+        number = int((value_probability[index] + right[index]).argmin())
+        share, said = (float(best) for best in answers.digit[index, number].softmax(-1).max(-1))
         value = operation.classes[int(answers.value[index, number].argmax())]
-        truth, right = int(labels[index]), operation.function(int(labels[index]), number)
+        truth, expected = int(labels[index]), operation.function(int(labels[index]), number)
         axes.imshow(test.images[index, 0].numpy(), cmap="gray_r")
         axes.set_title(
-            f"true {truth}, said {said} ({100 * digit_probability[index, said]:.0f} %)\n"
-            f"{truth} {operation.symbol} {number} = {right}, said {value}",
-            fontsize=7.5,
-            color="black" if said == truth and value == right else "tab:red",
+            f"true {truth}, said {said:.0f} ({100 * share:.0f} %{'*' if share < GATED else ''})\n"
+            f"{truth} {operation.symbol} {number} = {expected}, said {value}",
+            fontsize=8,
+            color="black" if said == truth and value == expected else "tab:red",
         )
+    mistaken = int((~right.all(dim=1)).sum())
     figure.suptitle(
-        "The worst of the test set: least probability on the true digit (red: an answer is wrong). "
-        "The second line is the number with which it is most wrong",
+        f"{mistaken} of {len(test):,} test pictures get a wrong answer (red); these got the least probability\n"
+        "on the true digit, and are shown with the number with which they are most wrong. * The gate doubts\n"
+        "that it is a digit and lowers all probabilities, nearly to a tenth each; that changes no answer.",
         fontsize=9,
     )
     return _png(figure)
@@ -131,30 +143,34 @@ def mistakes_over_seeds(answers: list[Answers], test: Part, operation: Operation
         operation: For the second output's truth.
     """
     value_truth = torch.tensor(operation.class_table())[test.labels]
-    said = torch.stack([one.digit.softmax(-1).mean(1).argmax(-1) for one in answers], dim=1)
+    read = torch.stack([one.digit.softmax(-1).mean(1).argmax(-1) for one in answers], dim=1)
     wrong = torch.stack(
         [(one.digit.argmax(-1) != test.labels[:, None]) | (one.value.argmax(-1) != value_truth) for one in answers]
     )
-    pairs_wrong = wrong.sum(dim=(0, 2))
+    pairs_wrong, pairs = wrong.sum(dim=(0, 2)), wrong[:, 0].numel()
     order = pairs_wrong.argsort(descending=True, stable=True)[: int((pairs_wrong > 0).sum())].tolist()
     rows = max(1, -(-len(order) // MISTAKES_COLUMNS))
-    figure = Figure(figsize=(1.45 * MISTAKES_COLUMNS, 1.95 * rows + 0.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, MISTAKES_ROW * rows + MISTAKES_HEAD), layout="constrained")
     panels = list(figure.subplots(rows, MISTAKES_COLUMNS, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
     for axes, index in zip(panels, order, strict=False):
-        label, votes = int(test.labels[index]), " ".join(str(digit) for digit in said[index].tolist())
-        title = f"{index}: {label}, said {votes}\n{int(pairs_wrong[index])} of {wrong[:, index].numel()} wrong"
-        doubted = index in DOUBTED
-        if doubted:
+        label = int(test.labels[index])
+        title = (
+            f"{index}: true {label}\nread {' '.join(map(str, read[index].tolist()))}\n{pairs_wrong[index]} of {pairs}"
+        )
+        if index in DOUBTED:
             title += f"\n{DOUBTED[index]} of 5 people: {label}"
             axes.add_patch(Rectangle((-0.5, -0.5), 28, 28, fill=False, edgecolor="tab:red", linewidth=3))
         axes.imshow(test.images[index, 0].numpy(), cmap="gray_r")
-        axes.set_title(title, fontsize=7, color="tab:red" if doubted else "black")
+        axes.set_title(title, fontsize=7.5, color="tab:red" if index in DOUBTED else "black")
     marked = sum(index in DOUBTED for index in order)
+    share = 100 * wrong.float().mean()
     figure.suptitle(
-        f"{len(order)} of {len(test):,} test pictures: wrong at least once by {len(answers)} seeds x 10 numbers. "
-        f"{wrong.float().mean():.3%} of all pairs. Red: {marked} whose label people doubt (Northcutt et al., 2021)",
+        f"{len(order)} of {len(test):,} test pictures get a wrong answer from one of {len(answers)} seeds with one of "
+        f"10 numbers:\n{share:.3f} % of all pairs. Above each: index and label; what the network of each seed reads;\n"
+        f"how many of the {pairs} pairs are wrong. Red: {marked} whose label people doubt, and how many see it\n"
+        "(Northcutt et al., 2021).",
         fontsize=9,
     )
     return _png(figure)
@@ -167,18 +183,17 @@ def accuracy_over_seconds(curves: dict[str, list[tuple[float, float]]], target: 
         curves: For each name its points (seconds, accuracy 0..1).
         target: Accuracy 0..1, drawn as a line.
     """
-    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     axes = figure.subplots()
     for name, points in curves.items():
         reached = next((seconds for seconds, accuracy in points if accuracy >= target), None)
-        label = name if reached is None else f"{name}, {target:.1%} after {reached:.1f} s"
+        label = name if reached is None else f"{name}, {100 * target:.1f} % after {reached:.1f} s"
         errors = [100 * (1 - accuracy) for _, accuracy in points]
         axes.plot([seconds for seconds, _ in points], errors, marker="o", label=label)
-    axes.axhline(100 * (1 - target), color="gray", linestyle=":")
-    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="100 % - right on the test set, %")
+    axes.axhline(100 * (1 - target), color="gray", linestyle=":", label=f"{100 * target:.1f} % right")
+    axes.set(xlabel="seconds of training", ylabel="wrong on the test set, %", xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:g}")
-        axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[0] in "25" else "")
+        _number_marks(axis)
     axes.grid(which="both", alpha=0.3)
     axes.legend()
     return _png(figure)
@@ -196,7 +211,7 @@ def risk_over_coverage(curves: dict[str, tuple[np.ndarray, np.ndarray]], limit: 
             the limit; and whether the answer is wrong, bool [n].
         limit: The confidence from which answers are called reliable, drawn as a dot on each curve.
     """
-    figure = Figure(figsize=(8, 5.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
     axes = figure.subplots()
     points = {name: _coverage_and_risk(confidence, wrong) for name, (confidence, wrong) in curves.items()}
     lowest = min((risk[risk > 0].min() for _, risk in points.values() if risk.any()), default=1e-4) / 1.5
@@ -209,11 +224,18 @@ def risk_over_coverage(curves: dict[str, tuple[np.ndarray, np.ndarray]], limit: 
         axes.plot(100 * share, 100 * max(risk_there, lowest), "o", color=f"C{index}", markersize=9, clip_on=False)
     axes.set(xlabel="answers called reliable, %", ylabel="wrong among them, %", yscale="log", xlim=(0, 100))
     axes.set_ylim(bottom=100 * lowest)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:g}"[-1] in "25" else "")
+    _number_marks(axes.yaxis)
     axes.grid(which="both", alpha=0.3)
     figure.legend(title="The dot: the limit in the model file", loc="outside lower center")
     return _png(figure)
+
+
+def _number_marks(axis: Axis) -> None:
+    """Write numbers beside a logarithmic axis, once its curves are drawn: three at the least."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 20 * low else (1, 1.5, 2, 3, 5, 7), numticks=99))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _coverage_and_risk(confidence: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
