@@ -33,8 +33,8 @@ _HAVE_WHEELS = ("x86_64", "AMD64", "aarch64", "arm64", "ARM64")
 """Machines that onnxruntime has wheels for, if their system is of 64 bits."""
 _DEBIAN = (
     "no wheel fits, but Debian 13 (trixie) has it, bookworm has not: sudo apt install python3-onnxruntime "
-    "python3-numpy python3-pil python3-click, then a virtual environment with --system-site-packages (README, "
-    "On a Raspberry Pi)"
+    "python3-numpy python3-pil python3-click, then a virtual environment with --system-site-packages "
+    "(runtime/platforms.md)"
 )
 _OR_64_BIT = "; or install the 64-bit Raspberry Pi OS on a Pi 3, 4, 5 or Zero 2 W"
 _ARMV6 = "no onnxruntime is known for ARMv6 (Pi 1, Zero, Zero W): take a Zero 2 W or a Pi 2 or later"
