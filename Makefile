@@ -5,7 +5,7 @@ DEV := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint train folds seeds race export artifacts sizes samples figures reality writers tables pi pi-possible boards wheelhouse lock compat \
+.PHONY: help run test lint train notebook folds seeds race export artifacts sizes samples figures reality writers tables pi pi-possible boards wheelhouse lock compat \
 	faults campaign zoo web browser page dist bench batch-bench serve-bench clean
 
 help:  ## Show this list
@@ -24,6 +24,9 @@ lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
 
 train: .venv/.installed  ## Train into runs/sum (10 minutes to an hour; interrupted: again with --resume)
 	$(DEV)/mnistsum-train
+
+notebook: .venv/.installed .venv-run/.installed  ## Run train/tutorial.ipynb from a clean kernel, and keep its outputs (3 minutes)
+	$(DEV)/python train/execute_tutorial.py
 
 folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures, each held out once (1 to 4 hours)
 	$(DEV)/python -m mnistsum_train.folds --out runs/folds-base
@@ -127,7 +130,7 @@ boards: pi-possible .venv/.installed  ## Processors against onnxruntime builds: 
 wheelhouse: .venv-wheelhouse/.installed  ## wheelhouse/: all that a 64-bit Raspberry Pi installs, with hashes (a minute)
 	PYTHONPATH=tests .venv-wheelhouse/bin/python -m pi.wheelhouse
 
-lock: .venv-wheelhouse/.installed  ## requirements-pi.txt anew from constraints.txt: the wheels of a Pi by their SHA-256
+lock: .venv-wheelhouse/.installed  ## runtime/requirements-pi.txt anew from constraints.txt: the wheels of a Pi by their SHA-256
 	PYTHONPATH=tests .venv-wheelhouse/bin/python -m pi.lock
 
 compat: .venv/.installed  ## One file per opset on old and new onnxruntime: artifacts/compat.json and compat.md (5 minutes)

@@ -112,7 +112,7 @@ def test_no_tests_in_the_wheel(wheel: Path) -> None:
 
 def test_sdist_has_what_the_wheel_is_built_from(sdist: Path) -> None:
     names = {str(name) for name in names_in(sdist)}
-    assert {"pyproject.toml", "PACKAGE.md", "README.md", "LICENSE", "NOTICE", "PKG-INFO"} <= names
+    assert {"pyproject.toml", "runtime/PACKAGE.md", "README.md", "LICENSE", "NOTICE", "PKG-INFO"} <= names
     assert ".github/SECURITY.md" in names
     assert {f"artifacts/mnistsum_artifacts/{name}" for name in shipped_files()} <= names
     assert {name.split("/")[1] for name in names if name.startswith("artifacts/")} == {"mnistsum_artifacts", "samples"}
@@ -127,13 +127,13 @@ def test_the_index_s_page_has_no_link_that_leads_nowhere_there(wheel: Path) -> N
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = archive.read(name).decode()
     head, _, page = metadata.partition("\n\n")
-    assert page == (ROOT / "PACKAGE.md").read_text(encoding="utf-8")
+    assert page == (ROOT / "runtime" / "PACKAGE.md").read_text(encoding="utf-8")
     assert not re.findall(r"\]\(|<img|<a |://", page)
     assert "Project-URL" not in head and "Home-page" not in head  # there is no public address
 
 
 def test_the_index_s_page_says_what_is_so(python: Path, tmp_path: Path) -> None:
-    page = (ROOT / "PACKAGE.md").read_text(encoding="utf-8")
+    page = (ROOT / "runtime" / "PACKAGE.md").read_text(encoding="utf-8")
     (tmp_path / "seven.png").write_bytes(SEVEN.read_bytes())
     answer = run_well([python.with_name("mnistsum-run"), "seven.png", "4"], folder=tmp_path)
     assert f"$ mnistsum-run seven.png 4\n{answer}$ mnistsum-verify\n" in page

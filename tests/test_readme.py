@@ -23,8 +23,8 @@ PAGES = {
 README = PAGES["README.md"]
 TEXT = "\n".join(PAGES.values())
 BIN = Path(sys.executable).parent
-OWN_NETWORK = PAGES["export/own-network.md"]
-"""The page whose lines are run in a folder of their own."""
+OWN_NETWORK, PACKAGE = PAGES["export/own-network.md"], PAGES["runtime/PACKAGE.md"]
+"""Pages whose lines are run in a folder of their own; that of the package in `test_dist`."""
 
 
 def run(command: str, folder: Path = ROOT) -> str:
@@ -93,7 +93,7 @@ def console(text: str) -> list[tuple[str, str]]:
 
 def transcripts() -> list[tuple[str, str]]:
     """Every call of one of our commands with what it shows, but for the page that has a folder of its own."""
-    pages = (text for text in PAGES.values() if text is not OWN_NETWORK)
+    pages = (text for text in PAGES.values() if text not in (OWN_NETWORK, PACKAGE))
     found = [pair for text in pages for pair in console(text)]
     return sorted({(command, shown) for command, shown in found if command.startswith("mnistsum-") and shown})
 

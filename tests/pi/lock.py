@@ -1,4 +1,4 @@
-"""requirements-pi.txt: every wheel of a 64-bit Raspberry Pi by version and SHA-256, from constraints.txt.
+"""runtime/requirements-pi.txt: every wheel of a 64-bit Raspberry Pi by version and SHA-256, from constraints.txt.
 
 Usage: python -m pi.lock (with tests/ on PYTHONPATH)
 """

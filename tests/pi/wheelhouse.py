@@ -16,7 +16,7 @@ from child_process import run_well
 from pi.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "requirements-pi.txt"
+LOCK = ROOT / "runtime" / "requirements-pi.txt"
 EXTRA = "serve"
 """Installed on a Pi too: a camera is answered by mnistsum-serve."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
