@@ -37,9 +37,11 @@ def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
     figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     loss, error = figure.subplots(1, 2)
     sources = [("training", "", ":"), ("validation", "validation_", "-")]
-    title = "Training is measured under augmentation, validation on plain pictures with averaged weights"
+    title = "Training: while the weights move, on augmented pictures where the recipe has them"
     if any(metrics.validation_both is None for metrics in history):  # all pictures were learnt from
-        sources, title = sources[:1], "Measured in training: on augmented pictures, while the weights move"
+        sources = sources[:1]
+    else:
+        title += "\nValidation: after the epoch, on plain pictures with averaged weights"
     epochs = range(1, len(history) + 1)
     networks = sum(metrics.epoch == 1 for metrics in history)
     below = "epoch" if networks < 2 else "epoch, one network after the other"
