@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ LOCAL = "local"
 """The address that starts a cluster of this machine alone."""
 _RETRIES = 10
 """Times that a job is begun again whose machine or process died."""
+
+_PATIENCE = 10
+"""Seconds for which a cluster is asked whether it is there."""
 
 Result = TypeVar("Result")
 
@@ -61,15 +65,29 @@ def _connect(address: str, *, talk: bool) -> Any:
 
     local = address == LOCAL
     try:
+        if not local:
+            _require_answer(address)
         ray.init(
-            None if local else address,
+            address,  # "local" is Ray's own word: without one it would join what it finds, or wait for what died
             log_to_driver=talk,
             logging_level=logging.ERROR,
             include_dashboard=False if local else None,
         )
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise CallError(f"--ray {address}: no cluster answers there: {_line(error)}") from error
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Ray waits for minutes for a cluster that is gone; `auto` is what Ray's last start on this machine has left."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    found = canonicalize_bootstrap_address(address)
+    if found is None:
+        raise ConnectionError("none was started on this machine")
+    host, _, port = found.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=_PATIENCE):
+        pass
 
 
 def _line(error: BaseException) -> str:

@@ -46,6 +46,7 @@ def test_errors_come_back(kind: str, error: type[MnistsumError]) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_no_cluster_is_a_wrong_call() -> None:
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:1", "nowhere", "127.0.0.1:x", ""])
+def test_no_cluster_is_a_wrong_call(address: str) -> None:
     with pytest.raises(CallError, match="no cluster answers there"):
-        list(run_on_cluster(fail, [("ours",)], "auto"))
+        list(run_on_cluster(fail, [("ours",)], address))
