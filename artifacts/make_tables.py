@@ -30,6 +30,13 @@ def first_minutes_table() -> str:
     return _table(rows) + f"\n`tests/first_minutes.py`, {measured['machine']}.\n"
 
 
+def by_hand() -> str:
+    """The lines of `by_hand.py`, without what surrounds them."""
+    lines = (ARTIFACTS / "by_hand.py").read_text(encoding="utf-8").splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("    ink = "))
+    return "\n".join(["```python", *(line[4:] for line in lines[first:]), "```", ""])
+
+
 def accuracy_table() -> str:
     """The test set x all ten numbers, beside what the source reports."""
     report = _load("sum/report.json")
@@ -472,6 +479,7 @@ def zoo_table() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "by-hand": by_hand,
     "short": short_table,
     "first-minutes": first_minutes_table,
     "accuracy": accuracy_table,
