@@ -101,10 +101,11 @@ FAILS = (
 
 @pytest.mark.parametrize("does", FAILS)
 @pytest.mark.parametrize(
-    "words", [("mnistsum-run", SAMPLE, 4), ("mnistsum-verify",), ("mnistsum-evaluate", "."), ("mnistsum-bench",)]
+    "words", [("mnistsum-run", SAMPLE, 4), ("mnistsum-verify",), ("mnistsum-evaluate", "PICTURES"), ("mnistsum-bench",)]
 )
 def test_what_was_held_is_given_out_if_the_import_fails(words: tuple[object, ...], does: str, tmp_path: Path) -> None:
-    done = call(tmp_path, does, *words)
+    (tmp_path / "7.png").write_bytes(SAMPLE.read_bytes())
+    done = call(tmp_path, does, *(tmp_path if word == "PICTURES" else word for word in words))
     assert (done.returncode, done.stdout) == (2, "")
     *held, last = done.stderr.splitlines()
     assert held == [LINE] * 567
