@@ -127,7 +127,7 @@ def write_raw_header(path: Path, change: Callable[[bytes], bytes]) -> None:
     [
         (lambda text: text.replace(b'"tolerance": ', b'"tolerance": 1e999, "was": ', 1), "its header says 1e999"),
         (lambda text: text.decode().encode("utf-16"), "codec can't decode"),
-        (lambda text: text.replace(b'"notes": {', b'"notes": {"a": ' + b"[" * 200_000, 1), "while decoding a JSON array"),
+        (lambda text: text.replace(b'"notes": {', b'"notes": {"a": ' + b"[" * 200_000, 1), "decoding a JSON array"),
     ],
     ids=["an infinity in digits", "another encoding", "nested without end"],
 )
