@@ -119,7 +119,7 @@ tables: .venv/.installed  ## Write the figures of artifacts/ into the pages
 pi-possible:
 	@PYTHONPATH=tests $(PYTHON) -m pi.possible
 
-# ALL=1 tries Debian's own packages on a 64-bit Pi and a PC too.
+# ALL=1 tries Debian's own packages on a 64-bit Pi 5 and a PC too.
 pi: pi-possible .venv/.installed  ## The lines of runtime/platforms.md on an emulated Raspberry Pi 4, 5 and 2; needs Debian and root (20 minutes)
 	PYTHONPATH=tests $(DEV)/python -m pi.run_on_pi $(if $(ALL),--all)
 

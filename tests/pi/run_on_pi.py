@@ -91,7 +91,7 @@ class Here:
 
 
 @click.command("run_on_pi")
-@click.option("--all", "everywhere", is_flag=True, help="Try Debian's own packages on a 64-bit Pi and on a PC too.")
+@click.option("--all", "everywhere", is_flag=True, help="Try Debian's own packages on a 64-bit Pi 5 and on a PC too.")
 def command(everywhere: bool) -> None:
     """Run the lines of runtime/platforms.md in Debian systems under QEMU.
 

@@ -135,16 +135,20 @@ def test_what_died_on_an_arm_is_no_concern_of_a_pc() -> None:
     assert not_ok(list(check_packages(VERSIONS | {"onnxruntime": "1.21.0"}, pc, "wheel", TRIED))) == []
 
 
-def test_the_table_knows_the_wheel_that_dies_and_debian_s_that_does_not() -> None:
+@pytest.mark.parametrize(
+    ("origin", "version", "remedy"), [("wheel", "1.21.0", "!=1.21.0"), ("debian", "1.21", "install wheels instead")]
+)
+def test_the_table_knows_the_builds_that_die(origin: str, version: str, remedy: str) -> None:
     """The package's own data, as `make boards` wrote them."""
+    bad = VERSIONS | {"onnxruntime": version}
     for core, name in ((0xD03, "Cortex-A53"), (CORTEX_A72, "Cortex-A72")):
         device = replace(PI_4, arm_parts=frozenset({core}))
-        bad = VERSIONS | {"onnxruntime": "1.21.0"}
-        (wheel,) = not_ok(list(check_packages(bad, device, "wheel", read_known())))
-        assert wheel.verdict == "problem"
-        assert name in (wheel.advice or "")
-        assert "illegal instruction" in (wheel.advice or "")
-        assert not_ok(list(check_packages(bad | {"onnxruntime": "1.21"}, device, "debian", read_known()))) == []
+        (found,) = not_ok(list(check_packages(bad, device, origin, read_known())))
+        assert found.verdict == "problem"
+        for word in (name, "illegal instruction", remedy):
+            assert word in (found.advice or "")
+    pi_5 = replace(PI_4, arm_parts=frozenset({CORTEX_A76}))
+    assert not_ok(list(check_packages(bad, pi_5, origin, read_known()))) == []
 
 
 PI_2 = replace(PI_4, machine="armv7l", bits=32, arm_parts=frozenset({0xC07}))

@@ -37,6 +37,7 @@ _DEBIAN = (
     "(runtime/platforms.md)"
 )
 _OR_64_BIT = "; or install the 64-bit Raspberry Pi OS on a Pi 3, 4, 5 or Zero 2 W"
+_WHEELS = "install wheels instead, in a virtual environment without --system-site-packages (runtime/platforms.md)"
 _ARMV6 = "no onnxruntime is known for ARMv6 (Pi 1, Zero, Zero W): take a Zero 2 W or a Pi 2 or later"
 
 
@@ -179,7 +180,8 @@ def _check_onnxruntime(
     known = known_of(tried, version, origin, machine, device.arm_parts)
     if known is not None:
         failed, here = known
-        advice = f"tried on {failed.processor}: {failed.how}; {failed.explanation}: {_another_onnxruntime(version)}"
+        remedy = _WHEELS if origin == "debian" else _another_onnxruntime(version)
+        advice = f"tried on {failed.processor}: {failed.how}; {failed.explanation}: {remedy}"
         return Check(name, found, "problem" if here else "warning", advice)
     if origin != "debian" and _numbers(version) < _FOR_NUMPY_2 and _numbers(numpy) >= (2,):
         return Check(name, found, "problem", "before 1.19 it was built for numpy 1: pip install 'numpy<2'")
