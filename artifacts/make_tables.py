@@ -305,58 +305,70 @@ def campaign_table() -> str:
 
 
 def batch_table() -> str:
-    """`mnistsum-batch` and the training on two processes, as `make batch-bench` measured them."""
+    """`mnistsum-batch` and the training on two processes, as `make batch-bench` measured them, part by part."""
     measured = _load("batch.json")
-    answers, workers, cluster = measured["answers"], measured["workers"], measured["cluster"]
-    million, faults, training = measured["million"], measured["faults"], measured["training"]
-    kills = ", ".join(f"{faults[what]['kills']} of a {what}" for what in ("worker", "node", "driver"))
-    intact = all(faults[what]["same_bytes"] for what in ("worker", "node", "driver"))
-    rows = [
-        ["what", "measured"],
-        [
-            f"two workers beside `predict_many` in one process, {workers['pictures']:,} scans of 200x200",
-            f"{workers['ratio']:.2f} x",
-        ],
-        [
-            f"a Ray cluster of two nodes beside two workers, {cluster['pictures']:,} pictures of 28x28 in tar files",
-            f"{cluster['ratio']:.2f} x",
-        ],
-    ]
-    for name, key in (("two workers", "here"), ("the cluster", "cluster")):
-        row = million[key]
-        rows.append(
-            [
-                f"{million['pictures']:,} pictures of 28x28 in tar files, {name}",
-                f"{row['seconds']:.0f} s, {row['rows']:,} rows, {row['driver_memory_mb']:.0f} MB in the driver",
-            ]
-        )
-    rows += [
-        [
-            f"{faults['pictures']:,} pictures with kills ({kills}), then the same command again",
-            "no row lost or twice, every byte as of an undisturbed run" if intact else "NOT as an undisturbed run",
-        ],
-        [
-            f"answers other than `mnistsum-run --json` gives, {answers['pictures']:,} pictures, broken ones among them",
-            f"{answers['different']}",
-        ],
-    ]
-    for preset in ("fast", "base"):
-        row = training[preset]
-        rows += [
-            [
-                f"`torchrun`, two processes, `{preset}`: a step beside one process's with half the batch",
-                f"{row['ratio']:.2f} x",
-            ],
-            [
-                f"both right after {row['epochs']} epochs, two processes (one)",
-                f"{_percent(row['two']['both'])} ({_percent(row['one']['both'])})",
-            ],
-        ]
+    parts = {
+        "answers": _batch_answers,
+        "workers": _batch_workers,
+        "cluster": _batch_cluster,
+        "million": _batch_million,
+        "faults": _batch_faults,
+        "training": _batch_training,
+    }
+    rows = [["what", "measured"]]
+    for name, rows_of in parts.items():
+        if name in measured:
+            rows += rows_of(measured[name])
     machine, versions = measured["machine"], measured["versions"]
     return _table(rows) + (
         f"\n{machine['board']}, {machine['cores']} cores; the two nodes are on this machine. Ray {versions['ray']}, "
         f"pyarrow {versions['pyarrow']}. Seed 0.\n"
     )
+
+
+def _batch_answers(part: dict[str, Any]) -> list[list[str]]:
+    what = f"answers other than `mnistsum-run --json` gives, of {part['pictures']:,} pictures, broken ones among them"
+    return [[what, f"{part['different']}"]]
+
+
+def _batch_workers(part: dict[str, Any]) -> list[list[str]]:
+    what = f"two workers beside `predict_many` in one process, {part['pictures']:,} scans of 200x200"
+    return [[what, f"{part['ratio']:.2f} x"]]
+
+
+def _batch_cluster(part: dict[str, Any]) -> list[list[str]]:
+    what = f"a Ray cluster of two nodes beside two workers, {part['pictures']:,} pictures of 28x28 in tar files"
+    return [[what, f"{part['ratio']:.2f} x"]]
+
+
+def _batch_million(part: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for name, key in (("two workers", "here"), ("the cluster", "cluster")):
+        row = part[key]
+        said = f"{row['seconds']:.0f} s, {row['rows']:,} rows, {row['driver_memory_mb']:.0f} MB in the driver"
+        rows.append([f"{part['pictures']:,} pictures of 28x28 in tar files, {name}", said])
+    return rows
+
+
+def _batch_faults(part: dict[str, Any]) -> list[list[str]]:
+    kinds = ("worker", "node", "driver")
+    kills = ", ".join(f"{part[what]['kills']} of a {what}" for what in kinds)
+    intact = all(part[what]["same_bytes"] for what in kinds)
+    said = "no row lost or twice, every byte as of an undisturbed run" if intact else "NOT as an undisturbed run"
+    return [[f"{part['pictures']:,} pictures with kills ({kills}), then the same command again", said]]
+
+
+def _batch_training(part: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for preset, row in part.items():
+        if isinstance(row, dict):
+            step = f"`torchrun`, two processes, `{preset}`: a step beside one process's with half the batch"
+            end = f"both right after {row['epochs']} epochs of `{preset}`, two processes (one)"
+            rows += [
+                [step, f"{row['ratio']:.2f} x"],
+                [end, f"{_percent(row['two']['both'])} ({_percent(row['one']['both'])})"],
+            ]
+    return rows
 
 
 def serve_table() -> str:
