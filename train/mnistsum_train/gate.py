@@ -18,7 +18,7 @@ from mnistsum_train.network import TwoInputNetwork
 from mnistsum_train.stages import Watch, unwatched
 
 PASSES = 30
-"""How often each digit is looked at; with the convolutions fixed, twenty seconds."""
+"""How often each digit is looked at; with the convolutions fixed, ten to twenty seconds."""
 BATCH = 256
 """Digits in a batch, and as many pictures of no digit."""
 LEARNING_RATE = 2e-3

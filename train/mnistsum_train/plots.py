@@ -59,7 +59,7 @@ def learning_curves(history: list[EpochMetrics], operation: Operation) -> bytes:
         _number_marks(axes.yaxis)
         axes.grid(which="both", alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(fontsize=9, loc="upper right")
+    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     figure.suptitle(title, fontsize=10)
     return _png(figure)
 
