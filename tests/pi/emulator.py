@@ -23,7 +23,7 @@ from pathlib import Path
 
 import click
 
-from child_process import TIMEOUT, run_well
+from child_process import run_well
 from pi.debian import CERTIFICATES, PATH, qemu
 from pi.systems import System
 
@@ -36,6 +36,8 @@ _EMULATED = {
     "armhf": ("arm", r"\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x28\x00"),
 }
 """QEMU's name of an architecture, and how the kernel knows its programs."""
+_PATIENCE = 1800
+"""Seconds for lines: an installation takes two minutes, and ten where all cores have other work."""
 _MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 
 
@@ -114,9 +116,9 @@ def _run_in_namespaces(
     )
     try:
         _map_users(process)
-        out, err = process.communicate("go\n", timeout=TIMEOUT)
+        out, err = process.communicate("go\n", timeout=_PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise click.ClickException(f"no end after {TIMEOUT} s of: {lines[-1]}") from error
+        raise click.ClickException(f"no end after {_PATIENCE} s of: {lines[-1]}") from error
     finally:
         process.kill()
         process.wait()
