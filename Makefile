@@ -25,7 +25,7 @@ lint: .venv/.installed  ## ruff (lint and format) and mypy --strict
 train: .venv/.installed  ## Train into runs/sum (10 minutes to an hour; interrupted: again with --resume)
 	$(DEV)/mnistsum-train
 
-notebook: .venv/.installed .venv-run/.installed  ## Run train/tutorial.ipynb from a clean kernel, and keep its outputs (3 minutes)
+notebook: .venv/.installed .venv-run/.installed  ## Run train/tutorial.ipynb from a clean kernel, and keep its outputs (3 to 4 minutes)
 	$(DEV)/python train/execute_tutorial.py
 
 folds: .venv/.installed  ## Judge base's recipe on all 60,000 training pictures, each held out once (1 to 4 hours)
